@@ -22,42 +22,50 @@ const (
 	Object
 )
 
+// String names the kind as the language names the type.
+func (k Kind) String() string {
+	switch k {
+	case Null:
+		return "null"
+	case Bool:
+		return "bool"
+	case Int:
+		return "int"
+	case Uint:
+		return "uint"
+	case Double:
+		return "double"
+	case String:
+		return "string"
+	case Bytes:
+		return "bytes"
+	case Timestamp:
+		return "timestamp"
+	case Duration:
+		return "duration"
+	case List:
+		return "list"
+	case Map:
+		return "map"
+	case Object:
+		return "object"
+	}
+	return "invalid"
+}
+
 // Value is one immutable value of the language. The zero Value is null.
 // Values are passed by value and never boxed, so that scalars cost no
-// allocation.
+// allocation. Go's == does not compare them: use Equal.
 type Value struct {
-	kind  Kind
-	nanos int32  // Timestamp: nanoseconds within the second, 0..999,999,999
-	bits  uint64 // Bool, Int, Uint, Double (IEEE bits), Timestamp (Unix seconds), Duration (nanoseconds)
-	str   string // String, Bytes
-	comp  *Composite
+	kind     Kind
+	fromJSON bool   // Int beyond MaxSafeInt that is written as a JSON number; see OfJSONInt
+	nanos    int32  // Timestamp: nanoseconds within the second, 0..999,999,999
+	bits     uint64 // Bool, Int, Uint, Double (IEEE bits), Timestamp (Unix seconds), Duration (nanoseconds)
+	str      string // String, Bytes
+	comp     *Composite
 }
 
-// Composite is the shared, immutable body of a list, a map or an object.
-type Composite struct {
-	elems []Value // list: elements; map: values in key order; object: fields in the shape's order
-	keys  []Value // map only: strictly ascending by CompareKeys
-	shape *Shape  // object only
-	size  Size    // deep size, this composite included
-}
-
-// Size is the deep size of a value, which the language's limits are stated in.
-// Shared parts count as often as they are reached.
-type Size struct {
-	Nodes int // values, containers included
-	Bytes int // bytes of text and binary data
-}
-
-// Shape names the fields of an object type: a table's row, a declared params
-// object. Shapes are compared by pointer.
-type Shape struct {
-	Name   string
-	Fields []string
-	sorted []int          // positions of Fields in byte order of the names
-	index  map[string]int // position by name
-}
-
-// OfBool, OfInt … make scalars.
+// OfBool makes a truth value.
 func OfBool(b bool) Value {
 	if b {
 		return Value{kind: Bool, bits: 1}
@@ -67,6 +75,14 @@ func OfBool(b bool) Value {
 
 // OfInt makes a 64-bit signed integer.
 func OfInt(i int64) Value { return Value{kind: Int, bits: uint64(i)} }
+
+// OfJSONInt makes an Int that stands inside a json value: AppendJSON writes it
+// as a number, however large (transactions.md, Outcome: "Inside json a number
+// is int or double and is written back as a number"). It equals OfInt(i) in
+// every other respect; a typed column or parameter takes OfInt(v.Int()).
+func OfJSONInt(i int64) Value {
+	return Value{kind: Int, bits: uint64(i), fromJSON: i > MaxSafeInt || i < -MaxSafeInt}
+}
 
 // OfUint makes a 64-bit unsigned integer.
 func OfUint(u uint64) Value { return Value{kind: Uint, bits: u} }
@@ -86,7 +102,8 @@ func OfString(s string) Value { return Value{kind: String, str: s} }
 // OfBytes makes a byte string; the bytes are held as an immutable string.
 func OfBytes(b string) Value { return Value{kind: Bytes, str: b} }
 
-// OfTimestamp makes an instant from Unix seconds and nanoseconds within the second.
+// OfTimestamp makes an instant from Unix seconds and nanoseconds within the
+// second, which must lie in the range that ValidTimestamp tells.
 func OfTimestamp(seconds int64, nanos int32) Value {
 	return Value{kind: Timestamp, bits: uint64(seconds), nanos: nanos}
 }
@@ -100,7 +117,8 @@ func (v Value) Kind() Kind { return v.kind }
 // IsNull tells whether the value is null.
 func (v Value) IsNull() bool { return v.kind == Null }
 
-// Bool, Int … return the content; they are meaningful for that kind only.
+// Bool is the content of a Bool. Like the accessors below, it means nothing on
+// a value of another kind.
 func (v Value) Bool() bool { return v.bits != 0 }
 
 // Int is the content of an Int.
@@ -124,5 +142,11 @@ func (v Value) Nanos() int32 { return v.nanos }
 // Duration is the content of a Duration, in nanoseconds.
 func (v Value) Duration() int64 { return int64(v.bits) }
 
-// Comp is the body of a List, Map or Object.
-func (v Value) Comp() *Composite { return v.comp }
+// IsNumber tells whether the value is an Int, a Uint or a Double.
+func (v Value) IsNumber() bool { return v.kind >= Int && v.kind <= Double }
+
+// IsKey tells whether the value may be a key of a map: a Bool, an Int, a Uint
+// or a String.
+func (v Value) IsKey() bool {
+	return v.kind == String || v.kind == Int || v.kind == Bool || v.kind == Uint
+}
