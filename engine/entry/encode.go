@@ -1,0 +1,79 @@
+package entry
+
+import "encoding/binary"
+
+const (
+	flagKeyed  = 1 << 0
+	flagInline = 1 << 1
+)
+
+// AppendBatch appends the encoded entry.
+func AppendBatch(dst []byte, b *Batch) []byte {
+	dst = AppendBatchHeader(dst, b, len(b.Items))
+	for i := range b.Items {
+		dst = AppendItem(dst, &b.Items[i])
+	}
+	return dst
+}
+
+// AppendBatchHeader appends all of a batch but its items, of which count must
+// follow, each by AppendItem or in that form already: a sequencer that got its
+// items encoded has no need to decode them.
+func AppendBatchHeader(dst []byte, b *Batch, count int) []byte {
+	dst = appendOrigin(append(dst, Version, byte(KindBatch)), b.Origin, b.TimeMillis)
+	dst = append(dst, b.Seed[:]...)
+	dst = binary.AppendUvarint(dst, b.SchemaVersion)
+	return binary.AppendUvarint(dst, uint64(count))
+}
+
+// AppendItem appends one transaction; routers send each other this form.
+func AppendItem(dst []byte, it *Item) []byte {
+	var flags byte
+	if it.ID.Key != "" {
+		flags |= flagKeyed
+	}
+	if it.Proc < 0 {
+		flags |= flagInline
+	}
+	dst = append(dst, flags)
+	if it.ID.Key != "" {
+		dst = appendText(dst, it.ID.Key)
+	} else {
+		dst = binary.LittleEndian.AppendUint64(dst, it.ID.Session)
+		dst = binary.AppendUvarint(dst, it.ID.Counter)
+	}
+	dst = append(dst, it.Fingerprint[:]...)
+	if it.Proc < 0 {
+		dst = appendBytes(dst, it.Source)
+	} else {
+		dst = binary.AppendUvarint(dst, uint64(it.Proc))
+	}
+	return appendBytes(dst, it.Params)
+}
+
+// AppendSchema appends the encoded entry.
+func AppendSchema(dst []byte, s *Schema) []byte {
+	dst = appendOrigin(append(dst, Version, byte(KindSchema)), s.Origin, s.TimeMillis)
+	dst = binary.AppendUvarint(dst, s.IfMatch)
+	return appendBytes(dst, s.Document)
+}
+
+// AppendCheckpoint appends the encoded entry.
+func AppendCheckpoint(dst []byte, c *Checkpoint) []byte {
+	dst = appendOrigin(append(dst, Version, byte(KindCheckpoint)), c.Origin, c.TimeMillis)
+	return binary.LittleEndian.AppendUint64(dst, c.ID)
+}
+
+func appendOrigin(dst []byte, o Origin, timeMillis int64) []byte {
+	dst = binary.LittleEndian.AppendUint64(dst, o.Proposer)
+	dst = binary.AppendUvarint(dst, o.Sequence)
+	return binary.AppendUvarint(dst, uint64(max(timeMillis, 0)))
+}
+
+func appendBytes(dst, b []byte) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(b))), b...)
+}
+
+func appendText(dst []byte, s string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+}

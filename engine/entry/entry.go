@@ -1,0 +1,78 @@
+package entry
+
+// Version is the version of the format that this package writes.
+const Version = 1
+
+// Kind tells what an entry holds.
+type Kind byte
+
+// The kinds of entries.
+const (
+	KindBatch      Kind = 1 // transactions
+	KindSchema     Kind = 2 // a new schema document
+	KindCheckpoint Kind = 3 // each copy computes its content digest here
+)
+
+// Bounds of an entry. The decoder holds every input to them.
+const (
+	// MaxBytes is the largest entry: the sequencer closes an entry at 4 MiB,
+	// and one transaction of the largest size may be its last.
+	MaxBytes = 10 << 20
+	// MaxItems is the most transactions in an entry.
+	MaxItems = 1 << 16
+	// MaxKeyBytes is the longest client's key (transactions.md, Exactly once).
+	MaxKeyBytes = 255
+	// MaxItemBytes is the largest encoded transaction: a document of the
+	// default limit of 4 MiB, typed, with room for the encoding.
+	MaxItemBytes = 5 << 20
+)
+
+// Raw is an entry as the log delivers it: its index, and the encoded command.
+type Raw struct {
+	Index uint64
+	Cmd   []byte
+}
+
+// Fingerprint identifies a transaction's document: SHA-256 of its canonical
+// JSON (RFC 8785), cut to 16 bytes.
+type Fingerprint [16]byte
+
+// Item is one transaction as it is ordered.
+type Item struct {
+	ID          ID
+	Fingerprint Fingerprint
+	Proc        int32  // index of the procedure in the schema; -1 for inline steps
+	Params      []byte // parameters, typed, in the binary form of package value
+	Source      []byte // inline: the self-contained document of the steps
+}
+
+// Origin tells who proposed an entry, so that the proposer finds its waiters
+// when the entry is applied on its own node.
+type Origin struct {
+	Proposer uint64 // session of the router that proposed it
+	Sequence uint64 // the proposer's own number of the entry
+}
+
+// Batch is an entry of transactions, stamped by the primary.
+type Batch struct {
+	Origin
+	TimeMillis    int64    // Unix milliseconds by the primary's clock
+	Seed          [16]byte // seed of tx.uuid and tx.random
+	SchemaVersion uint64   // revision of the schema that the items were typed against
+	Items         []Item
+}
+
+// Schema is an entry that replaces the group's schema.
+type Schema struct {
+	Origin
+	TimeMillis int64
+	IfMatch    uint64 // apply only if this is the present version; 0: always
+	Document   []byte // canonical JSON of the document
+}
+
+// Checkpoint is an entry at which every copy computes a digest of its content.
+type Checkpoint struct {
+	Origin
+	TimeMillis int64
+	ID         uint64 // chosen by the proposer; names the digest afterwards
+}
