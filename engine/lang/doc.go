@@ -1,0 +1,2 @@
+// Package lang is the expression language.
+package lang

@@ -1,0 +1,45 @@
+package lang
+
+import "lockstep/engine/value"
+
+// Frame is what an expression sees while it is evaluated. One frame serves one
+// transaction at a time; its caller may pool it.
+type Frame struct {
+	Slots []value.Value // values of variables, by Var.Slot
+	Meter *Meter        // the transaction's budget
+	Tx    *Tx           // nil where the scope is TxNone
+
+	locals []value.Value // variables of comprehensions, by nesting
+}
+
+// Tx is what `tx` shows of the transaction.
+type Tx struct {
+	ID       string
+	Revision int64
+	Now      value.Value // a timestamp in milliseconds
+	Seed     [16]byte    // of the entry; uuid and random are drawn from it and ID
+}
+
+// Meter counts cost against a limit, in units of the language's own table.
+type Meter struct {
+	Used, Limit uint64
+}
+
+// Charge takes n units before the work that they stand for is done.
+func (m *Meter) Charge(n uint64) *Fault {
+	used := m.Used + n
+	if used < n || used > m.Limit {
+		m.Used = m.Limit
+		return &Fault{Kind: FaultCost}
+	}
+	m.Used = used
+	return nil
+}
+
+// chargeText takes what reading or writing n bytes costs.
+func (f *Frame) chargeText(n int) *Fault {
+	if n < bytesPerUnit {
+		return nil
+	}
+	return f.Meter.Charge(uint64(n) / bytesPerUnit)
+}
