@@ -1,0 +1,63 @@
+package program
+
+import "lockstep/engine/schema/tree"
+
+// What bounds one transaction. All are part of the language version: exceeding
+// one at run time is an outcome, which every copy has to reach alike.
+const (
+	// CostLimit is the budget of cost of one transaction or query, in the units
+	// of package lang; a unit is of the order of ten nanoseconds. It keeps a
+	// transaction within tens of milliseconds: apply time is failover time.
+	CostLimit = 2_000_000
+
+	// MaxStepsRun is how many steps one run may execute.
+	MaxStepsRun = 100_000
+	// MaxRowsRead is how many rows one run may read, those included that its
+	// writes replace.
+	MaxRowsRead = 10_000
+	// MaxBytesWritten bounds the rows that one run writes, by deep size: as much
+	// as the largest log entry.
+	MaxBytesWritten = 4 << 20
+
+	// The cost of steps, beside that of their expressions. A row costs a look-up,
+	// and its decoding or encoding by size.
+	stepCost      = 4
+	readCost      = 40
+	writeCost     = 120
+	bytesPerUnit  = 16 // bytes of a row that cost one unit
+	nodeOverhead  = 8  // bytes that a value counts beside its text
+	maxMessage    = 1024
+	maxKeyInText  = 128 // bytes of a key that a message shows
+	maxShownNames = 12  // names that a refusal lists
+)
+
+// What bounds the text of programs, so that compiling one at apply stays below
+// some tens of milliseconds.
+const (
+	MaxSteps         = 256      // of one program, nested ones included
+	MaxNesting       = 16       // of steps inside steps
+	MaxInlineBytes   = 64 << 10 // of an inline transaction's steps, return and types
+	MaxProcedures    = 2_000    // of one schema
+	MaxSchemaSteps   = 10_000   // of all procedures of one schema together
+	MaxParams        = 256      // of one program
+	MaxCachedInlines = 1_000    // compiled inline programs that a schema keeps at hand
+	MaxCachedBytes   = 2 << 20  // of the text of those; a compiled program takes some twenty times its text
+	inlineDepth      = 64       // containers inside containers in the JSON of steps
+	inlineNodes      = 20_000   // values in the JSON of steps
+)
+
+func inlineLimits() tree.Limits {
+	return tree.Limits{Bytes: MaxInlineBytes + 64, Depth: inlineDepth, Nodes: inlineNodes}
+}
+
+// Limits is what one run may still do; a run counts down.
+type Limits struct {
+	Steps int // to execute
+	Rows  int // to read
+	Bytes int // to write
+}
+
+// DefaultLimits is what a run may do in all.
+func DefaultLimits() Limits {
+	return Limits{Steps: MaxStepsRun, Rows: MaxRowsRead, Bytes: MaxBytesWritten}
+}
