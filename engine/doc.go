@@ -1,0 +1,36 @@
+// Package engine executes a group's ordered entries: a pure function of
+// (state, entries), the same on every copy byte for byte.
+//
+// # One idea
+//
+// A Machine is told an entry and changes what it holds in memory; Commit puts
+// everything that has changed, with the log position it reflects, into one
+// batch of the store. There is no write-ahead log: the ordered log is it, and
+// after a crash the tail that had not been flushed is executed again
+// (architecture.md, The log is the write-ahead log).
+//
+// # How data flows
+//
+//	entry → decode → for each item: seen before? → program runs over rows → outcome → digest
+//	                                 window, key     cache of decoded rows,     hash chain over
+//	                                                 undo journal per item      outcomes and writes
+//	Commit: changed rows in key order, index entries, outcomes, windows, counters → one store batch
+//
+// Rows are read through a bounded cache of decoded rows, which doubles as the
+// overlay of what is not committed yet: a row that a thousand transactions of
+// one entry change is encoded a thousand times for the digest but written once.
+//
+// # What is state
+//
+// Rows, index entries, outcomes in buckets of time, the windows of router
+// sessions, the schema with its layout, and one record of counters: revision,
+// time, retention clock, digest. All of it is in the store, in snapshots, and
+// in the content digest, but for the applied position, which is the copy's own.
+//
+// # What it never does
+//
+// It reads no clock, no randomness, no environment and no map in its own order,
+// starts no goroutine, and knows neither network nor disk: its Store is an
+// interface. An error of the store is never an outcome: Apply returns it, and
+// the copy stops.
+package engine

@@ -1,0 +1,62 @@
+package engine
+
+import (
+	"encoding/binary"
+
+	"lockstep/engine/entry"
+)
+
+// The first byte of a store key says what is under it. The bytes are part of
+// the format on disk.
+const (
+	spaceApplied  = 0x00 // the applied position: the only key outside the content digest
+	spaceMeta     = 0x01 // counters, schema, layout
+	spaceSessions = 0x02 // windows of router sessions
+	spaceOutcomes = 0x03 // outcomes by bucket of time, then id
+	spaceRows     = 0x04 // rows by table, then key
+	spaceIndexes  = 0x05 // index entries by index, then columns
+	spaceEnd      = 0x06
+)
+
+const (
+	idRouter = 0x00 // an outcome's key goes on with session and counter
+	idClient = 0x01 // an outcome's key goes on with the client's key
+)
+
+func appliedKey() []byte { return []byte{spaceApplied} }
+func stateKey() []byte   { return []byte{spaceMeta, 's'} }
+func schemaKey() []byte  { return []byte{spaceMeta, 'd'} }
+func layoutKey() []byte  { return []byte{spaceMeta, 'l'} }
+
+func sessionKey(session uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{spaceSessions}, session)
+}
+
+// appendOutcomeKey appends the key of an outcome: those of one bucket lie
+// together, so that the oldest are dropped by one range.
+func appendOutcomeKey(dst []byte, bucket uint32, id entry.ID) []byte {
+	dst = append(dst, spaceOutcomes)
+	dst = binary.BigEndian.AppendUint32(dst, bucket)
+	if id.Key != "" {
+		return append(append(dst, idClient), id.Key...)
+	}
+	dst = append(dst, idRouter)
+	dst = binary.BigEndian.AppendUint64(dst, id.Session)
+	return binary.BigEndian.AppendUint64(dst, id.Counter)
+}
+
+// prefixKey is the first key of what belongs to a bucket, table or index.
+func prefixKey(space byte, id uint32) []byte {
+	return binary.BigEndian.AppendUint32([]byte{space}, id)
+}
+
+// prefixEnd is the first key after all that begin with prefix.
+func prefixEnd(prefix []byte) []byte {
+	end := append([]byte(nil), prefix...)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,297 @@
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"lockstep/engine/entry"
+	"lockstep/engine/lang"
+	"lockstep/engine/outcome"
+	"lockstep/engine/program"
+)
+
+// Reader reads a store or a snapshot of one.
+type Reader interface {
+	// Get returns the value under key, in the storage of dst if that is large
+	// enough.
+	Get(key, dst []byte) (value []byte, ok bool, err error)
+	// NewIter iterates over the keys in [lower, upper). What goes wrong is told
+	// by the iterator's Err.
+	NewIter(lower, upper []byte) Iterator
+}
+
+// Iterator walks over keys in order. Key and Value are valid until it moves.
+type Iterator interface {
+	First() bool
+	SeekGE(key []byte) bool
+	Next() bool
+	Key() []byte
+	Value() []byte
+	Err() error
+	Close() error
+}
+
+// Store is what a Machine keeps its state in.
+type Store interface {
+	Reader
+	NewBatch() Batch
+}
+
+// Batch collects writes that Commit makes visible at once, without waiting for
+// the disk. It copies what it is given. What is wrong with a write is told by
+// Commit. Reset empties it for another use.
+type Batch interface {
+	Set(key, value []byte)
+	Delete(key []byte)
+	DeleteRange(start, end []byte)
+	Commit() error
+	Reset()
+}
+
+// Options of a Machine.
+type Options struct {
+	// Local is the session of this node's router: the verdicts of entries that
+	// it proposed are kept for it; those of others nobody here waits for.
+	Local uint64
+	// Env is the pinned language environment.
+	Env *lang.Env
+}
+
+// Applied is what became of an entry that the local router proposed.
+type Applied struct {
+	Sequence uint64
+	Verdicts []outcome.Verdict
+}
+
+// Machine executes the entries of one group on one copy. It is not safe for
+// concurrent use; readers use snapshots of its store.
+type Machine struct {
+	opt      Options
+	store    Store
+	batch    Batch
+	compiled *program.Compiled // nil before the first schema
+
+	// Replicated state, in memory.
+	index     uint64 // of the last entry applied
+	revision  uint64
+	nowMillis int64 // tx.now: never goes back
+	schema    uint64
+	digest    [32]byte
+	keep      retention
+	sessions  sessions
+
+	// What is not committed yet.
+	rows    overlay
+	pending []pendingOutcome
+	byID    map[string]int // id → pending, of the first indexed ones
+	indexed int
+	applied []Applied
+
+	// Scratch of the item being executed.
+	reader  entry.Reader
+	frame   lang.Frame
+	meter   lang.Meter
+	tx      lang.Tx
+	limits  program.Limits
+	scratch []byte
+	probe   []byte
+	items   []entry.Item
+	arena   arena // until the next commit
+	results arena // what verdicts refer to: left to the garbage collector
+	dirty   bool  // anything to commit
+}
+
+// pendingOutcome is an outcome that is not in the store yet.
+type pendingOutcome struct {
+	key, value []byte // in the arena
+}
+
+// Position is the point of the order that a Machine has reached.
+type Position struct {
+	Index     uint64
+	Revision  uint64
+	NowMillis int64
+	Schema    uint64 // version of the present schema: the revision that applied it; 0: none
+	Digest    [32]byte
+	// KeyWindowMillis is for how long back outcomes are certainly kept.
+	KeyWindowMillis int64
+}
+
+// Open loads the state from the store, empty at first.
+func Open(store Store, opt Options) (*Machine, error) {
+	m := &Machine{
+		opt: opt, store: store, batch: store.NewBatch(),
+		byID:     map[string]int{},
+		sessions: sessions{byID: map[uint64]*window{}},
+	}
+	m.rows.init(store, rowCacheBytes)
+	m.frame.Meter, m.frame.Tx = &m.meter, &m.tx
+	if err := m.load(); err != nil {
+		return nil, fmt.Errorf("load the copy's state: %w", err)
+	}
+	return m, nil
+}
+
+// Position is where the machine stands, what Apply did since the last Commit
+// included.
+func (m *Machine) Position() Position {
+	return Position{
+		Index: m.index, Revision: m.revision, NowMillis: m.nowMillis, Schema: m.schema,
+		Digest: m.digest, KeyWindowMillis: m.keep.windowMillis(),
+	}
+}
+
+// Compiled is the present schema; nil before the first.
+func (m *Machine) Compiled() *program.Compiled { return m.compiled }
+
+// stateVersion is the version of the record of counters.
+const stateVersion = 1
+
+func (m *Machine) load() error {
+	raw, ok, err := m.store.Get(appliedKey(), nil)
+	if err != nil {
+		return err
+	}
+	if ok {
+		if len(raw) != 8 {
+			return fmt.Errorf("%w: applied position", errState)
+		}
+		m.index = binary.BigEndian.Uint64(raw)
+	}
+	if raw, ok, err = m.store.Get(stateKey(), nil); err != nil || !ok {
+		return err
+	}
+	if err := m.decodeState(raw); err != nil {
+		return err
+	}
+	if err := m.loadSessions(); err != nil {
+		return err
+	}
+	m.compiled, err = loadSchema(m.store, m.schema, m.opt.Env)
+	return err
+}
+
+func (m *Machine) encodeState(dst []byte) []byte {
+	dst = append(dst, stateVersion)
+	dst = binary.AppendUvarint(dst, uint64(lang.Version))
+	dst = binary.AppendUvarint(dst, m.revision)
+	dst = binary.AppendUvarint(dst, uint64(m.nowMillis))
+	dst = binary.AppendUvarint(dst, m.schema)
+	dst = append(dst, m.digest[:]...)
+	return m.keep.append(dst)
+}
+
+func (m *Machine) decodeState(src []byte) error {
+	if len(src) == 0 || src[0] != stateVersion {
+		return fmt.Errorf("%w: its version is not %d; use a program of the version that wrote it", errState, stateVersion)
+	}
+	src = src[1:]
+	var fields [4]uint64
+	for i := range fields {
+		v, n := binary.Uvarint(src)
+		if n <= 0 {
+			return errState
+		}
+		fields[i], src = v, src[n:]
+	}
+	if fields[0] != uint64(lang.Version) {
+		return fmt.Errorf("the copy was written in language version %d and this program knows version %d: use a program that knows it", fields[0], lang.Version)
+	}
+	m.revision, m.nowMillis, m.schema = fields[1], int64(fields[2]), fields[3]
+	if len(src) < len(m.digest) {
+		return errState
+	}
+	src = src[copy(m.digest[:], src):]
+	keep, rest, err := decodeRetention(src)
+	if err != nil || len(rest) > 0 {
+		return errState
+	}
+	m.keep = keep
+	return nil
+}
+
+func (m *Machine) loadSessions() error {
+	it := m.store.NewIter([]byte{spaceSessions}, []byte{spaceSessions + 1})
+	for ok := it.First(); ok; ok = it.Next() {
+		if len(it.Key()) != 9 {
+			return closeWith(it, errWindow)
+		}
+		session := binary.BigEndian.Uint64(it.Key()[1:])
+		w, err := decodeWindow(session, it.Value())
+		if err != nil {
+			return closeWith(it, err)
+		}
+		m.sessions.byID[session] = w
+	}
+	return closeWith(it, it.Err())
+}
+
+// closeWith closes the iterator and returns the first error.
+func closeWith(it Iterator, err error) error {
+	if closeErr := it.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// Commit puts everything that Apply changed into one batch of the store, and
+// returns what the local router waits for, valid until the next Apply.
+func (m *Machine) Commit() ([]Applied, error) {
+	if !m.dirty {
+		return nil, nil
+	}
+	m.fill()
+	if err := m.batch.Commit(); err != nil {
+		return nil, fmt.Errorf("commit the writes up to entry %d: %w", m.index, err)
+	}
+	m.batch.Reset()
+	m.rows.settle()
+	m.pending = m.pending[:0]
+	clear(m.byID)
+	m.indexed = 0
+	m.arena.reset()
+	m.dirty = false
+	done := m.applied
+	m.applied = nil
+	return done, nil
+}
+
+func (m *Machine) fill() {
+	m.rows.flush(m.batch)
+	for i := range m.pending {
+		m.batch.Set(m.pending[i].key, m.pending[i].value)
+	}
+	for _, w := range m.sessions.dirty {
+		w.dirty = false
+		m.scratch = w.append(m.scratch[:0])
+		m.batch.Set(sessionKey(w.session), m.scratch)
+	}
+	m.sessions.dirty = m.sessions.dirty[:0]
+	m.scratch = m.encodeState(m.scratch[:0])
+	m.batch.Set(stateKey(), m.scratch)
+	m.scratch = binary.BigEndian.AppendUint64(m.scratch[:0], m.index)
+	m.batch.Set(appliedKey(), m.scratch)
+}
+
+// arena holds what lives until the next commit in few large allocations.
+type arena struct{ chunk []byte }
+
+const arenaChunk = 256 << 10
+
+// grow makes room for n more bytes in one piece and returns where to append.
+func (a *arena) grow(n int) []byte {
+	if cap(a.chunk)-len(a.chunk) < n {
+		a.chunk = make([]byte, 0, max(arenaChunk, n))
+	}
+	return a.chunk[len(a.chunk) : len(a.chunk) : len(a.chunk)+n]
+}
+
+// keep copies b into the arena.
+func (a *arena) keep(b []byte) []byte {
+	kept := append(a.grow(len(b)), b...)
+	a.chunk = a.chunk[:len(a.chunk)+len(b)]
+	return kept
+}
+
+// reset begins the last chunk anew: nothing kept may be used any more.
+func (a *arena) reset() { a.chunk = a.chunk[:0] }

@@ -1,0 +1,196 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"lockstep/engine"
+	"lockstep/engine/entry"
+	"lockstep/engine/lang"
+	"lockstep/engine/program"
+	"lockstep/engine/store"
+)
+
+// ErrClosed says that the copy is not open: it is starting, or has stopped.
+var ErrClosed = errors.New("the group's copy on this node is not open")
+
+// Config of a partition.
+type Config struct {
+	Group string // for messages
+	// Store says where the database is and how much memory it may use.
+	Store store.Options
+	// Local is the session of this node's router.
+	Local uint64
+	// Env is the pinned language environment, shared by all copies of a node.
+	Env *lang.Env
+	// Applied is told what became of entries that the local router proposed,
+	// after they are committed. It must not block.
+	Applied func([]engine.Applied)
+	// Fatal is told, once, why the copy cannot go on.
+	Fatal func(error)
+	Log   *slog.Logger
+}
+
+// Partition is one copy. It meets the state machine interface of the log.
+type Partition struct {
+	cfg Config
+
+	// The log's calls come one at a time; open and close are guarded.
+	store   *store.Store
+	machine *engine.Machine
+	open    atomic.Bool
+	closed  chan struct{}
+	once    sync.Once
+
+	published atomic.Pointer[published]
+	waiters   waiters
+	checks    checks
+}
+
+// published is what readers may know of the machine.
+type published struct {
+	engine.Position
+	compiled *program.Compiled
+}
+
+// New makes a partition; the log opens it.
+func New(cfg Config) *Partition {
+	p := &Partition{cfg: cfg, closed: make(chan struct{})}
+	p.published.Store(&published{})
+	p.checks.init(p)
+	return p
+}
+
+// Open opens the database and returns the index of the last entry in it.
+func (p *Partition) Open(<-chan struct{}) (uint64, error) {
+	opt := p.cfg.Store
+	opt.OnFatal = p.fatal
+	st, err := store.Open(opt)
+	if err != nil {
+		return 0, fmt.Errorf("open the copy of group %s: %w", p.cfg.Group, err)
+	}
+	p.store = st
+	if err := p.loadMachine(); err != nil {
+		return 0, errors.Join(fmt.Errorf("open the copy of group %s: %w", p.cfg.Group, err), st.Close())
+	}
+	p.open.Store(true)
+	return p.machine.Position().Index, nil
+}
+
+// loadMachine makes the machine of what the store holds.
+func (p *Partition) loadMachine() error {
+	m, err := engine.Open(machineStore{p.store}, engine.Options{Local: p.cfg.Local, Env: p.cfg.Env})
+	if err != nil {
+		return err
+	}
+	p.machine = m
+	p.publish()
+	return nil
+}
+
+// Apply executes entries in order and commits them together. A schema change
+// and a checkpoint are commits of their own: the one so that it sees what came
+// before it in the store, the other so that a snapshot is of its revision.
+func (p *Partition) Apply(entries []entry.Raw) error {
+	for i := range entries {
+		kind := entry.KindOf(entries[i].Cmd)
+		alone := kind == entry.KindSchema || kind == entry.KindCheckpoint
+		if alone {
+			if err := p.commit(); err != nil {
+				return p.stop(err)
+			}
+		}
+		if err := p.machine.Apply(entries[i]); err != nil {
+			return p.stop(err)
+		}
+		if alone || i == len(entries)-1 {
+			if err := p.commit(); err != nil {
+				return p.stop(err)
+			}
+		}
+		if kind == entry.KindCheckpoint {
+			p.checks.begin(entries[i].Cmd, p.machine.Position())
+		}
+	}
+	return nil
+}
+
+func (p *Partition) commit() error {
+	done, err := p.machine.Commit()
+	if err != nil {
+		return err
+	}
+	p.publish()
+	if len(done) > 0 {
+		p.cfg.Applied(done)
+	}
+	return nil
+}
+
+func (p *Partition) publish() {
+	pos := p.machine.Position()
+	p.published.Store(&published{Position: pos, compiled: p.machine.Compiled()})
+	p.waiters.wake(pos.Index, pos.Revision)
+}
+
+// stop reports an error of Apply and keeps it from being taken for anything
+// but the end: nothing more is applied until the copy is closed.
+func (p *Partition) stop(err error) error {
+	p.fatal(err)
+	<-p.closed
+	return err
+}
+
+func (p *Partition) fatal(err error) {
+	p.once.Do(func() {
+		err = fmt.Errorf("the copy of group %s stops: %w", p.cfg.Group, err)
+		if p.cfg.Fatal != nil {
+			p.cfg.Fatal(err)
+		}
+	})
+}
+
+// Sync makes all that was applied durable.
+func (p *Partition) Sync() error {
+	if err := p.store.Flush(); err != nil {
+		return p.stop(fmt.Errorf("flush: %w", err))
+	}
+	return nil
+}
+
+// Close stops the copy. Reads under way finish or fail with ErrClosed.
+func (p *Partition) Close() error {
+	if !p.open.CompareAndSwap(true, false) {
+		return nil
+	}
+	close(p.closed)
+	p.waiters.close()
+	p.checks.close()
+	return p.store.Close()
+}
+
+// Compiled is the present schema; nil before the first.
+func (p *Partition) Compiled() *program.Compiled { return p.published.Load().compiled }
+
+// Position is the point of the order that readers see.
+func (p *Partition) Position() engine.Position { return p.published.Load().Position }
+
+// WaitIndex waits until the copy has applied the entry at index.
+func (p *Partition) WaitIndex(ctx context.Context, index uint64) error {
+	if p.published.Load().Index >= index {
+		return nil
+	}
+	return p.waiters.wait(ctx, p, waiter{index: index})
+}
+
+// WaitRevision waits until the copy has reached the revision.
+func (p *Partition) WaitRevision(ctx context.Context, revision uint64) error {
+	if p.published.Load().Revision >= revision {
+		return nil
+	}
+	return p.waiters.wait(ctx, p, waiter{revision: revision})
+}

@@ -1,0 +1,242 @@
+package engine
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"lockstep/engine/entry"
+	"lockstep/engine/keys"
+	"lockstep/engine/lang"
+	"lockstep/engine/outcome"
+	"lockstep/engine/program"
+	"lockstep/engine/schema"
+	"lockstep/engine/value"
+)
+
+// View reads a copy at one revision: no dirty data, no partial updates, nothing
+// out of order. It is for one goroutine at a time.
+type View struct {
+	reader   Reader
+	pos      Position
+	keep     retention
+	compiled *program.Compiled
+	buf      []byte
+	key      []byte
+}
+
+// Bounds of a page of rows.
+const (
+	DefaultPageRows = 100
+	MaxPageRows     = 1000
+	// MaxPageBytes ends a page early: the estimated size of its rows.
+	MaxPageBytes = 4 << 20
+)
+
+// OpenView reads what a snapshot reflects. The present schema is used if it is
+// the snapshot's, else the snapshot's own is compiled.
+func OpenView(r Reader, present *program.Compiled, env *lang.Env) (*View, error) {
+	m := Machine{store: r2s{r}}
+	raw, ok, err := r.Get(stateKey(), nil)
+	if err == nil && ok {
+		err = m.decodeState(raw)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open a view: %w", err)
+	}
+	v := &View{reader: r, pos: m.Position(), keep: m.keep}
+	if present != nil && present.Version == v.pos.Schema {
+		v.compiled = present
+		return v, nil
+	}
+	if v.compiled, err = loadSchema(r, v.pos.Schema, env); err != nil {
+		return nil, fmt.Errorf("open a view: %w", err)
+	}
+	return v, nil
+}
+
+// r2s lets a Machine's decoder stand over a mere reader.
+type r2s struct{ Reader }
+
+func (r2s) NewBatch() Batch { return nil }
+
+// Position is the point of the order that the view reflects; its Index is 0.
+func (v *View) Position() Position { return v.pos }
+
+// Compiled is the schema of the view; nil before the first.
+func (v *View) Compiled() *program.Compiled { return v.compiled }
+
+// Outcome finds the recorded outcome of a transaction.
+func (v *View) Outcome(id entry.ID) (outcome.Outcome, bool, error) {
+	return findOutcome(v.reader, &v.keep, id, &v.key)
+}
+
+// ErrNoTable says that the schema has no such table.
+var ErrNoTable = errors.New("the schema has no such table")
+
+// InputError says what is wrong with a part of a read's parameters.
+type InputError struct {
+	Field  string // "key", "prefix", "after", "limit"
+	Detail string
+}
+
+func (e *InputError) Error() string { return e.Field + ": " + e.Detail }
+
+// Row reads one row by the text of its key's columns; null where there is none.
+func (v *View) Row(table string, key []string) (value.Value, error) {
+	t, err := v.table(table)
+	if err != nil {
+		return value.Value{}, err
+	}
+	tuple, err := parseTuple(t, "key", key)
+	if err != nil {
+		return value.Value{}, err
+	}
+	if len(tuple) != len(t.Key) {
+		return value.Value{}, &InputError{"key", fmt.Sprintf("the key of %s has %d columns and %d were given: write key= once for each, in order", table, len(t.Key), len(tuple))}
+	}
+	return v.Get(t, tuple)
+}
+
+// Page is a part of a table in key order.
+type Page struct {
+	Rows []value.Value
+	Next string // where the next page goes on; empty at the end
+}
+
+// Page reads rows whose key begins with prefix, after a former page's Next.
+func (v *View) Page(table string, prefix []string, limit int, after string) (Page, error) {
+	t, err := v.table(table)
+	if err != nil {
+		return Page{}, err
+	}
+	tuple, err := parseTuple(t, "prefix", prefix)
+	if err != nil {
+		return Page{}, err
+	}
+	if limit < 1 || limit > MaxPageRows {
+		return Page{}, &InputError{"limit", "it is a number from 1 to " + strconv.Itoa(MaxPageRows)}
+	}
+	head := prefixKey(spaceRows, t.ID)
+	start := appendTuple(append([]byte(nil), head...), tuple)
+	end := prefixEnd(start)
+	if after != "" {
+		last, err := base64.RawURLEncoding.DecodeString(after)
+		from := append(head, last...)
+		if err != nil || len(last) == 0 || string(from) < string(start) || string(from) >= string(end) {
+			return Page{}, &InputError{"after", "it is no `next` of a page with this prefix"}
+		}
+		start = append(from, 0)
+	}
+	return v.page(t, start, end, limit)
+}
+
+func (v *View) page(t *schema.Table, start, end []byte, limit int) (Page, error) {
+	it := v.reader.NewIter(start, end)
+	var p Page
+	var last []byte
+	size := 0
+	for ok := it.First(); ok; ok = it.Next() {
+		if len(p.Rows) == limit || size > MaxPageBytes {
+			p.Next = base64.RawURLEncoding.EncodeToString(last)
+			break
+		}
+		row, _, err := decodeRow(it.Value(), t)
+		if err != nil {
+			return Page{}, closeWith(it, fmt.Errorf("row of table %s is damaged: %w", t.Name, err))
+		}
+		last = append(last[:0], it.Key()[bucketPrefix:]...)
+		p.Rows = append(p.Rows, row)
+		size += len(it.Value())
+	}
+	return p, closeWith(it, it.Err())
+}
+
+func (v *View) table(name string) (*schema.Table, error) {
+	if v.compiled == nil {
+		return nil, ErrNoTable
+	}
+	if t := v.compiled.Table(name); t != nil {
+		return t, nil
+	}
+	return nil, ErrNoTable
+}
+
+// Run runs a query's program. An Abort is the query's; an error is not.
+func (v *View) Run(p *program.Program, params value.Value) (value.Value, *program.Abort, error) {
+	if !p.ReadOnly {
+		return value.Value{}, nil, errors.New("a query's program must not write")
+	}
+	f := lang.Frame{
+		Slots: make([]value.Value, max(p.Slots, 1)),
+		Meter: &lang.Meter{Limit: program.CostLimit},
+		Tx:    &lang.Tx{Revision: int64(v.pos.Revision), Now: instant(v.pos.NowMillis)},
+	}
+	f.Slots[0] = params
+	lim := program.DefaultLimits()
+	return p.Run(&f, v, &lim)
+}
+
+// Get, Put, Delete, Revision and LastWriter are what a query's program reads by.
+func (v *View) Get(t *schema.Table, key []value.Value) (value.Value, error) {
+	v.key = appendRowKey(v.key[:0], t, key)
+	if len(v.key) > maxRowKey {
+		return value.Value{}, nil
+	}
+	row, _, err := readRow(v.reader, t, v.key, &v.buf)
+	return row, err
+}
+
+var errReadOnly = errors.New("a query can't write")
+
+// Put refuses: a query's program has no step that writes.
+func (v *View) Put(*schema.Table, []value.Value, value.Value, value.Value) (*program.Abort, error) {
+	return nil, errReadOnly
+}
+
+// Delete refuses likewise.
+func (v *View) Delete(*schema.Table, []value.Value, value.Value) error { return errReadOnly }
+
+// Revision is the snapshot's.
+func (v *View) Revision() int64 { return int64(v.pos.Revision) }
+
+// LastWriter is the revision of the row.
+func (v *View) LastWriter(t *schema.Table, key []value.Value) (int64, error) {
+	row, err := v.Get(t, key)
+	if err != nil || row.IsNull() {
+		return 0, err
+	}
+	return row.Field(t.RevisionIndex()).Int(), nil
+}
+
+// parseTuple reads leading columns of a table's key from text, as they stand in
+// an address: text as it is, numbers decimal, bytes base64url (interface.md).
+func parseTuple(t *schema.Table, field string, texts []string) ([]value.Value, error) {
+	kinds := t.KeyKinds()
+	if len(texts) > len(kinds) {
+		return nil, &InputError{field, fmt.Sprintf("the key of %s has %d columns and %d were given", t.Name, len(kinds), len(texts))}
+	}
+	tuple := make([]value.Value, len(texts))
+	size := 0
+	for i, text := range texts {
+		v, err := value.ParseText(kinds[i], text)
+		if err != nil {
+			return nil, &InputError{field, fmt.Sprintf("%q is no %s, which column %s is", clip(text), t.Columns[t.Key[i]].Type.String(), t.Columns[t.Key[i]].Name)}
+		}
+		tuple[i] = v
+		size += len(text)
+	}
+	if size > keys.MaxKey {
+		return nil, &InputError{field, fmt.Sprintf("it is longer than any key: %d bytes", keys.MaxKey)}
+	}
+	return tuple, nil
+}
+
+func clip(s string) string {
+	const most = 64
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}
