@@ -1,0 +1,259 @@
+package txlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lni/dragonboat/v4"
+	"github.com/lni/dragonboat/v4/client"
+)
+
+// Group is one replica of one group.
+type Group struct {
+	host    *Host
+	id      uint64
+	replica uint64
+	machine *machine
+	user    atomic.Pointer[dragonboat.INodeUser]
+	session *client.Session
+	leaders *leaderFeed
+	keeper  *keeper
+
+	inFlight atomic.Int64
+	waiters  sync.WaitGroup // proposals whose callback has not returned
+	stopping chan struct{}
+	stopOnce sync.Once
+}
+
+func newGroup(h *Host, cfg GroupConfig) *Group {
+	g := &Group{
+		host: h, id: cfg.Shard, replica: cfg.Replica,
+		session: h.nh.GetNoOPSession(cfg.Shard), stopping: make(chan struct{}),
+	}
+	g.machine = &machine{sm: cfg.StateMachine, group: g, done: make(chan struct{})}
+	g.leaders = newLeaderFeed()
+	g.keeper = newKeeper(g)
+	return g
+}
+
+// Shard is the group's id, Replica this copy's.
+func (g *Group) Shard() uint64 { return g.id }
+
+// Replica is the id of this copy in its group.
+func (g *Group) Replica() uint64 { return g.replica }
+
+// stop ends this package's goroutines of the group; the library is stopped by the caller.
+func (g *Group) stop() {
+	g.stopOnce.Do(func() {
+		close(g.stopping)
+		g.leaders.close()
+		g.keeper.close()
+	})
+}
+
+// wait waits until the state machine is closed and all callbacks have returned.
+func (g *Group) wait(ctx context.Context) bool {
+	limit := time.NewTimer(closeWait)
+	defer limit.Stop()
+	select {
+	case <-g.machine.done:
+	case <-ctx.Done():
+		return false
+	case <-limit.C:
+		g.host.log().Warn("a state machine was not closed in time", "group", g.id)
+		return false
+	}
+	g.waiters.Wait()
+	return true
+}
+
+// Result is what became of a proposal.
+type Result int
+
+const (
+	// Committed: the entry is in the log for good and was applied on this replica.
+	Committed Result = iota + 1
+	// Dropped: the entry is definitely in no log and never will be.
+	Dropped
+	// Unknown: the entry may be applied sooner or later, or never.
+	Unknown
+)
+
+func (r Result) String() string {
+	switch r {
+	case Committed:
+		return "committed"
+	case Dropped:
+		return "dropped"
+	case Unknown:
+		return "unknown"
+	}
+	return fmt.Sprintf("result %d", int(r))
+}
+
+// Propose hands an entry to the log and returns at once. An error is definite: ErrNotLeader (a NotLeaderError),
+// ErrBusy, ErrTooLarge, ErrEmpty, ErrNotReady, ErrClosed. Otherwise done, if not nil, is called exactly once on
+// a goroutine of its own. The bytes may be used again when Propose has returned.
+func (g *Group) Propose(cmd []byte, done func(Result)) error {
+	switch {
+	case len(cmd) == 0:
+		return ErrEmpty
+	case len(cmd) > MaxEntryBytes:
+		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(cmd), MaxEntryBytes)
+	}
+	user := g.user.Load()
+	if user == nil {
+		return ErrNotReady
+	}
+	if at := g.leaders.current(); at.Leader != g.host.cfg.NodeID || at.Replica != g.replica {
+		return &NotLeaderError{Leader: at.Leader, Term: at.Term}
+	}
+	if closed(g.stopping) {
+		return ErrClosed
+	}
+	if g.inFlight.Add(1) > MaxInFlight {
+		g.inFlight.Add(-1)
+		return ErrBusy
+	}
+	request, err := (*user).Propose(g.session, cmd, proposalTimeout)
+	if err != nil {
+		g.inFlight.Add(-1)
+		return proposeError(err)
+	}
+	g.waiters.Add(1)
+	go g.await(request, done)
+	return nil
+}
+
+// await waits for a proposal's outcome. The library always tells one, at the latest when the replica stops.
+func (g *Group) await(request *dragonboat.RequestState, done func(Result)) {
+	defer g.waiters.Done()
+	answer := <-request.ResultC()
+	request.Release()
+	g.inFlight.Add(-1)
+	if done == nil {
+		return
+	}
+	switch {
+	case answer.Completed():
+		done(Committed)
+	case answer.Dropped():
+		done(Dropped)
+	default:
+		done(Unknown)
+	}
+}
+
+// proposeError tells the library's definite refusals apart; nothing was proposed in any of these cases.
+func proposeError(err error) error {
+	switch {
+	case errors.Is(err, dragonboat.ErrSystemBusy):
+		return ErrBusy
+	case errors.Is(err, dragonboat.ErrPayloadTooBig):
+		return ErrTooLarge
+	case errors.Is(err, dragonboat.ErrShardNotReady), errors.Is(err, dragonboat.ErrShardNotInitialized):
+		return ErrNotReady
+	}
+	return libraryError(err)
+}
+
+// libraryError gives the library's errors this package's meaning.
+func libraryError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, dragonboat.ErrClosed), errors.Is(err, dragonboat.ErrShardClosed),
+		errors.Is(err, dragonboat.ErrShardNotFound):
+		return fmt.Errorf("%w: %w", ErrClosed, err)
+	case errors.Is(err, dragonboat.ErrShardAlreadyExist):
+		return fmt.Errorf("%w: %w", ErrGroupExists, err)
+	case errors.Is(err, dragonboat.ErrReplicaRemoved):
+		return fmt.Errorf("%w: %w", ErrReplicaRemoved, err)
+	case errors.Is(err, dragonboat.ErrSystemBusy):
+		return fmt.Errorf("%w: %w", ErrBusy, err)
+	}
+	return err
+}
+
+// ReadIndex returns when everything that was committed in the group before the call has been applied to this
+// replica's state machine. The index is that of the last entry applied here by then, at least what was asked
+// for. It fails with ErrNoLeader, ErrNoQuorum or ErrClosed; the first two only when ctx ends.
+func (g *Group) ReadIndex(ctx context.Context) (uint64, error) {
+	wait := g.host.ticks(readRoundTicks)
+	for {
+		at, changed := g.leaders.wait()
+		request, err := g.host.nh.ReadIndex(g.id, g.host.ticks(readRoundTicks)*1000)
+		if err != nil && !retryable(err) {
+			return 0, fmt.Errorf("read index of group %d: %w", g.id, libraryError(err))
+		}
+		var answered chan dragonboat.RequestResult
+		if err == nil {
+			answered = request.ResultC()
+		}
+		round := time.NewTimer(wait)
+		select {
+		case r := <-answered:
+			round.Stop()
+			request.Release()
+			if r.Completed() {
+				return g.machine.applied.Load(), nil
+			}
+			if r.Terminated() {
+				return 0, fmt.Errorf("read index of group %d: %w", g.id, ErrClosed)
+			}
+			if !g.pause(ctx, changed, g.host.ticks(1)) { // dropped: the leader is not ready, or there is none
+				return 0, g.readError(ctx, at)
+			}
+		case <-round.C:
+			wait = min(2*wait, g.host.ticks(100*readRoundTicks)) // lost, or slow: a new round, more patiently
+		case <-changed:
+			round.Stop()
+		case <-g.stopping:
+			round.Stop()
+			return 0, fmt.Errorf("read index of group %d: %w", g.id, ErrClosed)
+		case <-ctx.Done():
+			round.Stop()
+			return 0, g.readError(ctx, at)
+		}
+	}
+}
+
+// pause waits for a change of leader or a while; false when the time of ctx or the group is over.
+func (g *Group) pause(ctx context.Context, changed <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-changed:
+	case <-t.C:
+	case <-g.stopping:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+func (g *Group) readError(ctx context.Context, at LeaderEvent) error {
+	reason := ErrNoQuorum
+	switch {
+	case closed(g.stopping):
+		reason = ErrClosed
+	case at.Replica == 0:
+		reason = ErrNoLeader
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("group %d: %w: %w", g.id, reason, context.Cause(ctx))
+	}
+	return fmt.Errorf("group %d: %w", g.id, reason)
+}
+
+// retryable errors of the library come from states that pass.
+func retryable(err error) bool {
+	return errors.Is(err, dragonboat.ErrSystemBusy) || errors.Is(err, dragonboat.ErrShardNotReady) ||
+		errors.Is(err, dragonboat.ErrShardNotInitialized) || errors.Is(err, dragonboat.ErrTimeout) ||
+		errors.Is(err, dragonboat.ErrAborted)
+}

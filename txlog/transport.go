@@ -1,0 +1,361 @@
+package txlog
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lni/dragonboat/v4/config"
+	"github.com/lni/dragonboat/v4/raftio"
+	"github.com/lni/dragonboat/v4/raftpb"
+
+	"lockstep/txlog/peer"
+)
+
+// transportFactory makes the library's messages ride on the peer network.
+type transportFactory struct {
+	peers   *peer.Network
+	service byte
+	log     *slog.Logger
+}
+
+var _ config.TransportFactory = (*transportFactory)(nil)
+
+// Create is called once for a host.
+func (f *transportFactory) Create(_ config.NodeHostConfig, messages raftio.MessageHandler, chunks raftio.ChunkHandler) raftio.ITransport {
+	t := &transport{transportFactory: *f, messages: messages, chunks: chunks, links: map[*link]struct{}{}}
+	t.ctx, t.cancel = context.WithCancel(context.Background())
+	return t
+}
+
+// Validate judges what the library calls an address: a target.
+func (f *transportFactory) Validate(target string) bool {
+	_, ok := parseTarget(target)
+	return ok
+}
+
+// transport carries messages on one service of the network and snapshot streams on the next, so that a stream
+// never delays a message.
+type transport struct {
+	transportFactory
+	messages raftio.MessageHandler
+	chunks   raftio.ChunkHandler
+	ctx      context.Context
+	cancel   context.CancelFunc
+	serving  sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	links  map[*link]struct{}
+}
+
+var _ raftio.ITransport = (*transport)(nil)
+
+func (t *transport) Name() string { return "lockstep-peer" }
+
+func (t *transport) Start() error {
+	t.peers.Handle(t.service, t.guarded(t.receiveMessages))
+	t.peers.Handle(t.service+1, t.guarded(t.receiveChunks))
+	return nil
+}
+
+// Close ends all connections and waits until nothing is handed to the library any more.
+func (t *transport) Close() error {
+	t.mu.Lock()
+	t.closed = true
+	links := make([]*link, 0, len(t.links))
+	for l := range t.links {
+		links = append(links, l)
+	}
+	t.mu.Unlock()
+	t.cancel()
+	t.peers.Unhandle(t.service)
+	t.peers.Unhandle(t.service + 1)
+	for _, l := range links {
+		l.Close()
+	}
+	t.serving.Wait()
+	return nil
+}
+
+// guarded counts a handler in unless the transport is closed, so that Close can wait for it.
+func (t *transport) guarded(handle peer.Handler) peer.Handler {
+	return func(from uint64, c *peer.Conn) {
+		if !t.begin() {
+			return
+		}
+		defer t.serving.Done()
+		stop := context.AfterFunc(t.ctx, func() { _ = c.Close() })
+		defer stop()
+		handle(from, c)
+	}
+}
+
+func (t *transport) begin() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	t.serving.Add(1)
+	return true
+}
+
+// receiveMessages hands a peer's messages to the library, batch by batch.
+func (t *transport) receiveMessages(from uint64, c *peer.Conn) {
+	t.heard(NodeID(from))
+	source := NodeID(from).target()
+	var buf []byte
+	for {
+		frame, err := c.ReadFrameInto(buf)
+		if err != nil {
+			return
+		}
+		if cap(frame) <= maxRaftFrame {
+			buf = frame // the library copies what it keeps
+		}
+		batch, dropped, err := decodeBatch(frame)
+		if err != nil || dropped > 0 {
+			t.log.Warn("useless raft messages from a peer", "node", NodeID(from), "messages", dropped, "error", err)
+		}
+		if err != nil {
+			return
+		}
+		batch.SourceAddress = source
+		if len(batch.Requests) > 0 && !t.deliver(batch) {
+			return
+		}
+	}
+}
+
+// deliver hands a batch over. Should the library panic over it on this goroutine, the connection ends instead.
+func (t *transport) deliver(batch raftpb.MessageBatch) (ok bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			t.log.Error("the raft library refused messages from a peer", "reason", r)
+		}
+	}()
+	t.messages(batch)
+	return true
+}
+
+// The answers to a chunk.
+const (
+	chunkTaken   byte = 1
+	chunkRefused byte = 2
+)
+
+// receiveChunks hands the pieces of a snapshot stream to the library and answers each. A disk that is full or
+// broken makes the library panic here; that must stop the process, so it isn't caught.
+func (t *transport) receiveChunks(from uint64, c *peer.Conn) {
+	for {
+		frame, err := c.ReadFrame()
+		if err != nil {
+			return
+		}
+		chunk, err := decodeChunk(frame)
+		if err != nil {
+			t.log.Warn("useless piece of a snapshot from a peer", "node", NodeID(from), "error", err)
+			return
+		}
+		if !t.chunks(chunk) {
+			_ = c.Send([]byte{chunkRefused})
+			return
+		}
+		if err := c.Send([]byte{chunkTaken}); err != nil {
+			return
+		}
+	}
+}
+
+// GetConnection answers a connection for messages. It never fails: the library would not try the peer again
+// for up to a second, while a peer that was restarted is wanted at once. See link.
+func (t *transport) GetConnection(_ context.Context, target string) (raftio.IConnection, error) {
+	node, ok := parseTarget(target)
+	if !ok {
+		return nil, errUnknownReplica
+	}
+	l := &link{transport: t, node: node}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil, peer.ErrClosed
+	}
+	t.links[l] = struct{}{}
+	return l, nil
+}
+
+// heard lets links to a node try again at once: it has just dialled us, so it is there.
+func (t *transport) heard(node NodeID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for l := range t.links {
+		if l.node == node {
+			l.mu.Lock()
+			l.wait, l.next = 0, time.Time{}
+			l.mu.Unlock()
+		}
+	}
+}
+
+// GetSnapshotConnection dials a connection for one snapshot stream.
+func (t *transport) GetSnapshotConnection(ctx context.Context, target string) (raftio.ISnapshotConnection, error) {
+	node, ok := parseTarget(target)
+	if !ok {
+		return nil, errUnknownReplica
+	}
+	c, err := t.peers.Dial(ctx, uint64(node), t.service+1)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(t.ctx, func() { _ = c.Close() })
+	return &stream{conn: c, stop: stop}, nil
+}
+
+// link is the way to one peer for messages. While there is no connection it drops them, which Raft is built
+// for, and dials in the background.
+type link struct {
+	transport *transport
+	node      NodeID
+	buf       []byte // the sender's
+
+	mu      sync.Mutex
+	conn    *peer.Conn
+	dialing bool
+	closed  bool
+	wait    time.Duration
+	next    time.Time // not to be dialled before
+}
+
+// SendMessageBatch is called by one goroutine of the library for each link. It writes and flushes at once: what
+// comes meanwhile is the next batch.
+func (l *link) SendMessageBatch(batch raftpb.MessageBatch) error {
+	conn := l.connection()
+	if conn == nil {
+		return nil
+	}
+	err := divide(batch, func(part raftpb.MessageBatch) error {
+		l.buf = slices.Grow(l.buf[:0], part.SizeUpperLimit())[:part.SizeUpperLimit()]
+		n, err := part.MarshalTo(l.buf)
+		if err != nil {
+			return err
+		}
+		return conn.Send(l.buf[:n])
+	})
+	if cap(l.buf) > maxRaftFrame {
+		l.buf = nil
+	}
+	if err != nil {
+		l.transport.log.Debug("raft messages to a peer were lost", "node", l.node, "error", err)
+		_ = conn.Close() // its reader notices
+	}
+	return nil
+}
+
+// connection answers the connection, nil while there is none.
+func (l *link) connection() *peer.Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn == nil && !l.dialing && !l.closed && !time.Now().Before(l.next) && l.transport.begin() {
+		l.dialing = true
+		go l.run()
+	}
+	return l.conn
+}
+
+// run dials and then waits for the connection's end, so that it is noticed at once and not by a lost message.
+func (l *link) run() {
+	defer l.transport.serving.Done()
+	ctx, cancel := context.WithTimeout(l.transport.ctx, dialWait)
+	conn, err := l.transport.peers.Dial(ctx, uint64(l.node), l.transport.service)
+	cancel()
+	l.mu.Lock()
+	l.dialing = false
+	if err != nil {
+		l.wait = min(max(2*l.wait, redialMin), redialMax)
+		l.next = time.Now().Add(l.wait)
+		l.mu.Unlock()
+		if !errors.Is(err, peer.ErrClosed) {
+			l.transport.log.Debug("a peer cannot be reached", "node", l.node, "error", err)
+		}
+		return
+	}
+	if l.closed {
+		l.mu.Unlock()
+		_ = conn.Close()
+		return
+	}
+	l.conn, l.wait = conn, 0
+	l.mu.Unlock()
+	_, _ = conn.ReadFrame() // peers send nothing back: it ends with the connection
+	_ = conn.Close()
+	l.mu.Lock()
+	l.conn = nil
+	l.mu.Unlock()
+}
+
+// Close ends the link.
+func (l *link) Close() {
+	l.mu.Lock()
+	l.closed = true
+	conn := l.conn
+	l.mu.Unlock()
+	if conn != nil {
+		_ = conn.Close()
+	}
+	l.transport.mu.Lock()
+	delete(l.transport.links, l)
+	l.transport.mu.Unlock()
+}
+
+// stream sends one snapshot. The receiver answers each chunk; a few may be on their way.
+type stream struct {
+	conn *peer.Conn
+	stop func() bool
+	open int // chunks without an answer
+	buf  []byte
+}
+
+// streamWindow is how many chunks of 2 MiB may be without an answer.
+const streamWindow = 8
+
+var errChunkRefused = errors.New("the receiver refused a piece of the snapshot")
+
+func (s *stream) SendChunk(chunk raftpb.Chunk) error {
+	s.buf = slices.Grow(s.buf[:0], chunk.Size())[:chunk.Size()]
+	n, err := chunk.MarshalTo(s.buf)
+	if err != nil {
+		return err
+	}
+	if err := s.conn.Send(s.buf[:n]); err != nil {
+		return err
+	}
+	s.open++
+	room := streamWindow
+	if chunk.IsLastChunk() {
+		room = 0
+	}
+	for s.open > room {
+		_ = s.conn.SetReadDeadline(time.Now().Add(chunkWait))
+		answer, err := s.conn.ReadFrame()
+		if err != nil {
+			return err
+		}
+		if len(answer) != 1 || answer[0] != chunkTaken {
+			return errChunkRefused
+		}
+		s.open--
+	}
+	return nil
+}
+
+func (s *stream) Close() {
+	s.stop()
+	_ = s.conn.Close()
+}
+
+// chunkWait bounds the wait for the answer to a chunk: the receiver has to write it to its disk.
+const chunkWait = 30 * time.Second
