@@ -1,0 +1,197 @@
+package router
+
+import (
+	"context"
+
+	"lockstep/engine/entry"
+	"lockstep/engine/outcome"
+	"lockstep/engine/program"
+	"lockstep/engine/value"
+	"lockstep/router/order"
+)
+
+// Cluster is what the front needs of its node. Its methods may be called from
+// any goroutine and, but for CreateGroup and Verify, never block.
+type Cluster interface {
+	// Lookup finds a group. known tells whether the group exists; the Group is
+	// nil where this node has no copy of it that is open.
+	Lookup(name string) (g Group, known bool)
+	// Groups lists every group that exists, by name.
+	Groups() []GroupStatus
+	// CreateGroup makes a group, or finds it made alike (created is false). A
+	// *Problem says why not.
+	CreateGroup(ctx context.Context, spec GroupSpec) (status GroupStatus, created bool, err error)
+	// Status is the whole cluster at a glance.
+	Status() ClusterStatus
+	// Unready tells why this node should get no traffic yet; none: it is ready.
+	Unready() []Unready
+	// Verify compares the data copies of a group at one revision; it waits for
+	// them until the context ends. A *Problem says why it could not begin.
+	Verify(ctx context.Context, group string) (VerifyReport, error)
+}
+
+// Group is a group of which this node has a copy. Methods may be called from
+// any goroutine.
+type Group interface {
+	Orderer
+	Copy
+	Schemas
+}
+
+// Orderer brings transactions into the group's order.
+type Orderer interface {
+	// Submit hands a transaction over and returns at once. Done is called exactly
+	// once, by the request's deadline, perhaps before Submit returns; it does not
+	// block. An id that was zero is made before Submit returns and stands in the
+	// request from then on.
+	Submit(*order.Request)
+	// Pending tells whether a transaction of this id is being ordered, as far as
+	// is known here.
+	Pending(id entry.ID) bool
+}
+
+// Copy is this node's copy of the group's state.
+type Copy interface {
+	// Applied is the log index and the revision that the copy has reached.
+	Applied() (index, revision uint64)
+	// WaitIndex and WaitRevision wait until the copy has reached it; the error is
+	// the context's, or that the copy has closed.
+	WaitIndex(ctx context.Context, index uint64) error
+	WaitRevision(ctx context.Context, revision uint64) error
+	// ReadIndex asks the group's primary, confirmed by a majority, for an index
+	// that covers everything acknowledged before the call: one round, no retries.
+	ReadIndex(ctx context.Context) (index uint64, err error)
+	// Watch has f called after each change of the group's leader, until the group
+	// closes.
+	Watch(f func())
+	// View is a consistent snapshot, to be closed.
+	View() (View, error)
+	// Lag is how many revisions the copy is behind the primary as last heard.
+	Lag() uint64
+	// KeyWindowSeconds is how long clients' keys are really kept.
+	KeyWindowSeconds() int64
+}
+
+// Schemas reads and changes the group's schema.
+type Schemas interface {
+	// Catalog is the schema that the copy has reached; nil before the first one.
+	Catalog() Catalog
+	// PutSchema replaces the schema through the log, or only checks it. A
+	// *Problem says what is wrong: invalid with its places, changed, and so on.
+	PutSchema(ctx context.Context, put SchemaPut) (SchemaResult, error)
+}
+
+// Catalog is one version of a schema. It never changes.
+type Catalog interface {
+	// Version is the revision at which it was applied.
+	Version() uint64
+	// Document is the schema as canonical JSON.
+	Document() []byte
+	// ParseTransaction reads and types a document; the result does not alias raw.
+	ParseTransaction(raw []byte) (program.Typed, *program.Refusal)
+}
+
+// View is a consistent snapshot of a copy. It is used by one goroutine.
+type View interface {
+	Revision() uint64
+	// Row finds one row by the text of its key; null where there is none.
+	Row(table string, key []string) (value.Value, *program.Refusal, error)
+	// Page lists rows in key order after the place that after names; next is the
+	// place to go on from, empty at the end.
+	Page(table string, prefix []string, limit int, after string) (rows []value.Value, next string, refusal *program.Refusal, err error)
+	// Query runs a read-only document.
+	Query(raw []byte) (value.Value, *program.Abort, *program.Refusal, error)
+	// Outcome finds what became of a transaction.
+	Outcome(id entry.ID) (outcome.Outcome, bool, error)
+	Close()
+}
+
+// Forwarder sends a request to a node that has an open copy of the group. The
+// bytes are for Server.ServeForwarded there, and those it returns are its
+// answer. An error that wraps ErrNotForwarded says that no node got it.
+type Forwarder interface {
+	Forward(ctx context.Context, group string, request []byte) (answer []byte, err error)
+}
+
+// SchemaPut is a wish to change a schema.
+type SchemaPut struct {
+	Document []byte // YAML or JSON, as the client sent it
+	IfMatch  uint64 // only if this is the present version; 0: always
+	DryRun   bool   // check, and change nothing
+}
+
+// SchemaResult is what became of it.
+type SchemaResult struct {
+	Version uint64 // of the schema that holds now; with DryRun the present one
+	Created bool   // there was none before
+	Changed bool   // false where the group had this very schema already
+}
+
+// GroupSpec is what a client asks a new group to be.
+type GroupSpec struct {
+	Name     string            `json:"name"`
+	Nodes    []string          `json:"nodes,omitempty"`
+	Copies   int               `json:"copies,omitempty"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Settings map[string]any    `json:"settings,omitempty"`
+}
+
+// ClusterStatus answers GET /v1/status.
+type ClusterStatus struct {
+	Cluster string        `json:"cluster,omitempty"`
+	Node    string        `json:"node,omitempty"` // the one that answers
+	Nodes   []NodeStatus  `json:"nodes"`
+	Groups  []GroupStatus `json:"groups"`
+}
+
+// NodeStatus is one node.
+type NodeStatus struct {
+	Name    string `json:"name"`
+	Status  string `json:"status"`
+	HTTP    string `json:"http"`
+	Version string `json:"version"`
+}
+
+// GroupStatus is one group as this node sees it.
+type GroupStatus struct {
+	Name             string            `json:"name"`
+	Primary          string            `json:"primary"` // a node's name; empty while there is none
+	Revision         uint64            `json:"revision"`
+	SchemaVersion    uint64            `json:"schema_version"`
+	KeyWindowSeconds int64             `json:"key_window_seconds"`
+	Durability       string            `json:"durability,omitempty"`
+	Labels           map[string]string `json:"labels,omitempty"`
+	Partitions       []PartitionStatus `json:"partitions"`
+}
+
+// PartitionStatus is one copy of a group.
+type PartitionStatus struct {
+	Node     string `json:"node"`
+	Role     string `json:"role"`
+	Status   string `json:"status"`
+	Revision uint64 `json:"revision"`
+	Lag      uint64 `json:"lag"`
+}
+
+// Unready is a reason for which a node is not ready.
+type Unready struct {
+	Code   string `json:"code"` // starting, draining, no_primary …
+	Group  string `json:"group,omitempty"`
+	Detail string `json:"detail"`
+}
+
+// VerifyReport compares a group's copies at one revision.
+type VerifyReport struct {
+	Group      string         `json:"group"`
+	Revision   uint64         `json:"revision"`
+	Equal      bool           `json:"equal"`
+	Partitions []VerifiedCopy `json:"partitions"`
+}
+
+// VerifiedCopy is one copy's digest, or why there is none.
+type VerifiedCopy struct {
+	Node     string `json:"node"`
+	Revision uint64 `json:"revision"`
+	Digest   string `json:"digest,omitempty"`
+	Error    string `json:"error,omitempty"`
+}

@@ -1,0 +1,196 @@
+package router
+
+import (
+	"strings"
+
+	"github.com/valyala/fasthttp"
+)
+
+// route names what a path is for; metrics are labelled by it.
+type route int
+
+const (
+	routeUnknown route = iota
+	routeHealth
+	routeReady
+	routeMetrics
+	routeStatus
+	routeGroups
+	routeGroup
+	routeTransactions
+	routeTransaction
+	routeQuery
+	routeRows
+	routeSchema
+	routeVerify
+	routeCount
+)
+
+// methods is a set of the methods that a route takes.
+type methods uint8
+
+const (
+	get methods = 1 << iota
+	post
+	put
+)
+
+// routeSpec is a route's name in metrics and the methods it takes; the place in
+// the table is the route.
+type routeSpec struct {
+	name  string
+	takes methods
+}
+
+// routeTable is never written to.
+var routeTable = [routeCount]routeSpec{
+	routeUnknown:      {"unknown", 0},
+	routeHealth:       {"healthz", get},
+	routeReady:        {"readyz", get},
+	routeMetrics:      {"metrics", get},
+	routeStatus:       {"status", get},
+	routeGroups:       {"groups", get | post},
+	routeGroup:        {"group", get},
+	routeTransactions: {"transactions", post},
+	routeTransaction:  {"transaction", get},
+	routeQuery:        {"query", post},
+	routeRows:         {"rows", get},
+	routeSchema:       {"schema", get | put},
+	routeVerify:       {"verify", get | post},
+}
+
+// target is where a request goes.
+type target struct {
+	route route
+	group string
+	arg   string // a transaction's id, a table's name
+}
+
+// locate finds the target of a path as it was sent: segments are taken apart
+// before they are unescaped, so that an id may hold a slash.
+func locate(path []byte) target {
+	switch string(path) {
+	case "/healthz":
+		return target{route: routeHealth}
+	case "/readyz":
+		return target{route: routeReady}
+	case "/metrics":
+		return target{route: routeMetrics}
+	case "/v1/status":
+		return target{route: routeStatus}
+	case "/v1/groups":
+		return target{route: routeGroups}
+	}
+	const prefix = "/v1/groups/"
+	if len(path) <= len(prefix) || string(path[:len(prefix)]) != prefix {
+		return target{}
+	}
+	var segments [4]string
+	n, rest := 0, string(path[len(prefix):])
+	for more := true; more; n++ {
+		if n == len(segments) {
+			return target{}
+		}
+		var segment string
+		segment, rest, more = strings.Cut(rest, "/")
+		text, ok := unescape(segment)
+		if !ok || text == "" {
+			return target{}
+		}
+		segments[n] = text
+	}
+	return target{route: routeWithin(segments[1:n]), group: segments[0], arg: segments[2]}
+}
+
+// routeWithin finds the route below a group.
+func routeWithin(segments []string) route {
+	switch len(segments) {
+	case 0:
+		return routeGroup
+	case 1:
+		switch segments[0] {
+		case "transactions":
+			return routeTransactions
+		case "query":
+			return routeQuery
+		case "schema":
+			return routeSchema
+		case "verify":
+			return routeVerify
+		}
+	case 2:
+		if segments[0] == "transactions" {
+			return routeTransaction
+		}
+	case 3:
+		if segments[0] == "tables" && segments[2] == "rows" {
+			return routeRows
+		}
+	}
+	return routeUnknown
+}
+
+// unescape undoes percent-encoding; ok is false where it is broken.
+func unescape(s string) (string, bool) {
+	if strings.IndexByte(s, '%') < 0 {
+		return s, true
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			b = append(b, s[i])
+			continue
+		}
+		if i+2 >= len(s) {
+			return "", false
+		}
+		high, low := unhex(s[i+1]), unhex(s[i+2])
+		if high > 15 || low > 15 {
+			return "", false
+		}
+		b = append(b, high<<4|low)
+		i += 2
+	}
+	return string(b), true
+}
+
+func unhex(c byte) byte {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0'
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10
+	case c >= 'A' && c <= 'F':
+		return c - 'A' + 10
+	}
+	return 255
+}
+
+// methodOf is the method as a member of the sets above; HEAD is a GET without
+// its body, which the server leaves out by itself.
+func methodOf(h *fasthttp.RequestHeader) methods {
+	switch string(h.Method()) {
+	case fasthttp.MethodGet, fasthttp.MethodHead:
+		return get
+	case fasthttp.MethodPost:
+		return post
+	case fasthttp.MethodPut:
+		return put
+	}
+	return 0
+}
+
+// allow lists the methods of a route for the Allow header.
+func (m methods) allow() string {
+	var names []string
+	if m&get != 0 {
+		names = append(names, fasthttp.MethodGet, fasthttp.MethodHead)
+	}
+	if m&post != 0 {
+		names = append(names, fasthttp.MethodPost)
+	}
+	if m&put != 0 {
+		names = append(names, fasthttp.MethodPut)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,156 @@
+package router
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"lockstep/engine/program"
+
+	"github.com/valyala/fasthttp"
+	"go.yaml.in/yaml/v3"
+)
+
+// getSchema answers with the schema, as JSON or as YAML.
+func (s *Server) getSchema(rq *request, f *front, v View) (*Problem, bool) {
+	catalog := f.catalog()
+	if catalog.Version() == 0 {
+		return &Problem{Code: "not_found", Detail: "the group has no schema yet", Revision: v.Revision()}, false
+	}
+	h := &rq.ctx.Response.Header
+	h.Set(fasthttp.HeaderETag, etag(catalog.Version()))
+	h.Set(fasthttp.HeaderVary, fasthttp.HeaderAccept)
+	if !wantsYAML(&rq.ctx.Request.Header) {
+		rq.ctx.SetContentTypeBytes(typeJSON)
+		rq.ctx.SetBody(catalog.Document())
+		return nil, false
+	}
+	text, err := toYAML(catalog.Document())
+	if err != nil {
+		return &Problem{Code: "internal", Detail: err.Error()}, false
+	}
+	rq.ctx.SetContentTypeBytes(typeYAML)
+	rq.ctx.SetBody(text)
+	return nil, false
+}
+
+// putSchema replaces the schema, or only checks it.
+func (s *Server) putSchema(rq *request, f *front) *Problem {
+	change := SchemaPut{Document: bytes.Clone(rq.body.b)}
+	if text := rq.ctx.QueryArgs().Peek("dry_run"); text != nil {
+		dry, err := strconv.ParseBool(string(text))
+		if err != nil {
+			return &Problem{Code: "malformed", Detail: "dry_run: write true or false"}
+		}
+		change.DryRun = dry
+	}
+	if p := s.ifMatch(rq, f, &change); p != nil {
+		return p
+	}
+	ctx, cancel := context.WithDeadline(s.ctx, rq.deadline)
+	defer cancel()
+	result, err := f.PutSchema(ctx, change)
+	if err != nil {
+		return problemOf(err)
+	}
+	rq.ctx.Response.Header.Set(fasthttp.HeaderETag, etag(result.Version))
+	if !change.DryRun {
+		s.stamp(rq, max(result.Version, revisionOf(f)))
+	}
+	out := s.takeBuffer()
+	out.b = fmt.Appendf(out.b, `{"group":%q,"version":%d,"created":%t,"changed":%t,"dry_run":%t}`,
+		f.name, result.Version, result.Created, result.Changed, change.DryRun)
+	s.answerJSON(rq, out)
+	if result.Created && !change.DryRun {
+		rq.ctx.SetStatusCode(fasthttp.StatusCreated)
+	}
+	return nil
+}
+
+func revisionOf(f *front) uint64 {
+	_, revision := f.Applied()
+	return revision
+}
+
+// ifMatch takes the version that the client read from If-Match.
+func (s *Server) ifMatch(rq *request, f *front, change *SchemaPut) *Problem {
+	text := strings.TrimSpace(string(rq.ctx.Request.Header.Peek(fasthttp.HeaderIfMatch)))
+	if text == "" {
+		return nil
+	}
+	if text == "*" { // any, but there must be one
+		if p := s.linearize(f, rq.deadline, rq.deadline); p != nil {
+			return p
+		}
+		if f.catalog().Version() == 0 {
+			return &Problem{Code: "changed", Detail: "the group has no schema, and If-Match wants one"}
+		}
+		return nil
+	}
+	version, err := strconv.ParseUint(strings.Trim(text, `"`), 10, 64)
+	if err != nil || version == 0 {
+		return &Problem{Code: "changed", Detail: "If-Match is no ETag of a schema; take it from GET, such as \"12\""}
+	}
+	change.IfMatch = version
+	return nil
+}
+
+func etag(version uint64) string { return `"` + strconv.FormatUint(version, 10) + `"` }
+
+// wantsYAML tells whether the client asks for YAML before JSON.
+func wantsYAML(h *fasthttp.RequestHeader) bool {
+	for part := range strings.SplitSeq(string(h.Peek(fasthttp.HeaderAccept)), ",") {
+		kind, _, _ := strings.Cut(part, ";")
+		switch strings.ToLower(strings.TrimSpace(kind)) {
+		case "application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml":
+			return true
+		case "application/json":
+			return false
+		}
+	}
+	return false
+}
+
+// toYAML writes a JSON document as YAML. JSON is YAML; only the style changes.
+func toYAML(doc []byte) ([]byte, error) {
+	var node yaml.Node
+	if err := yaml.Unmarshal(doc, &node); err != nil {
+		return nil, fmt.Errorf("read the schema to write it as YAML: %w", err)
+	}
+	plain(&node)
+	var out bytes.Buffer
+	e := yaml.NewEncoder(&out)
+	e.SetIndent(2)
+	if err := e.Encode(&node); err != nil {
+		return nil, fmt.Errorf("write the schema as YAML: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// plain leaves the choice of quotes to the encoder, which quotes what would
+// otherwise read as something else.
+func plain(n *yaml.Node) {
+	n.Style = 0
+	for _, child := range n.Content {
+		plain(child)
+	}
+}
+
+// catalog is the schema that the copy has reached, or the empty one.
+func (f *front) catalog() Catalog {
+	if c := f.Catalog(); c != nil {
+		return c
+	}
+	return noSchema{}
+}
+
+// noSchema stands for a group before its first schema.
+type noSchema struct{}
+
+func (noSchema) Version() uint64  { return 0 }
+func (noSchema) Document() []byte { return nil }
+func (noSchema) ParseTransaction(raw []byte) (program.Typed, *program.Refusal) {
+	return program.ParseTransaction(raw, nil)
+}
