@@ -1,0 +1,75 @@
+package main
+
+import (
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lockstep/router/client"
+)
+
+func (a *app) queryCommand() *cobra.Command {
+	var (
+		conn  connection
+		form  format
+		file  string
+		fresh client.ReadOptions
+	)
+	c := &cobra.Command{
+		Use:   "query GROUP [DOCUMENT]",
+		Short: "Read at one consistent revision",
+		Long: `Run read-only steps on a group's state at one revision and show what they return.
+The document is a transaction's without an id.
+
+--consistency says how fresh the answer is: linearizable (the default) reflects
+everything acknowledged before; session has at least --min-revision; bounded is no
+older than --max-lag; local is whatever the nearest copy has, at once.`,
+		Example: `  lockstep query bank '{"steps": [{"get": {"table": "accounts", "key": ["params.id"], "as": "a"}}],
+                        "params": {"id": "alice"}, "return": "a.balance"}'
+  lockstep query bank --file report.json --consistency local -o json`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: a.runs(func(cmd *cobra.Command, args []string) error {
+			doc, err := a.document(optional(args, 1), file)
+			if err != nil {
+				return err
+			}
+			return a.query(cmd, &conn, form, args[0], doc, fresh)
+		}),
+	}
+	conn.flags(c)
+	form.flag(c)
+	c.Flags().StringVarP(&file, "file", "f", "", "read the document from `FILE`; - is standard input")
+	c.Flags().StringVar(&fresh.Consistency, "consistency", "", "linearizable, session, bounded or local")
+	c.Flags().Uint64Var(&fresh.MinRevision, "min-revision", 0, "with session: the `REVISION` to wait for")
+	c.Flags().DurationVar(&fresh.MaxLag, "max-lag", 0, "with bounded: how old the answer may be")
+	return c
+}
+
+func (a *app) query(cmd *cobra.Command, conn *connection, form format, group string, doc []byte, fresh client.ReadOptions) error {
+	if fresh.MaxLag < 0 || fresh.MaxLag%time.Millisecond != 0 {
+		return usagef("--max-lag: must be whole milliseconds, for example 500ms")
+	}
+	cl, err := conn.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	ctx, cancel := conn.context(cmd)
+	defer cancel()
+	stop := a.waiting("waiting for the answer")
+	r, err := cl.Query(ctx, group, doc, fresh)
+	stop()
+	if err != nil {
+		return a.showAbort(form, err)
+	}
+	return a.show(form, r.Raw, func(w io.Writer) error { return jsonTable(w, r.Result) })
+}
+
+// optional gives the n-th argument, empty where there is none.
+func optional(args []string, n int) string {
+	if n < len(args) {
+		return args[n]
+	}
+	return ""
+}

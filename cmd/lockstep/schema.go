@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"lockstep/engine/lang"
+	"lockstep/engine/program"
+	"lockstep/engine/schema"
+	"lockstep/router/client"
+)
+
+func (a *app) schemaCommand() *cobra.Command {
+	return a.family("schema", "Show, check and apply a group's schema",
+		a.schemaGet(), a.schemaApply(), a.schemaCheck())
+}
+
+func (a *app) schemaGet() *cobra.Command {
+	var (
+		conn connection
+		form format
+	)
+	c := &cobra.Command{
+		Use:     "get GROUP",
+		Short:   "Show a group's schema",
+		Long:    "Show a group's schema: its tables and procedures, or with -o yaml or json the document.",
+		Example: "  lockstep schema get bank -o yaml > schema.yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.runs(func(cmd *cobra.Command, args []string) error {
+			cl, err := conn.client()
+			if err != nil {
+				return err
+			}
+			defer cl.Close()
+			ctx, cancel := conn.context(cmd)
+			defer cancel()
+			stop := a.waiting("asking for the schema")
+			s, err := cl.Schema(ctx, args[0])
+			stop()
+			if err != nil {
+				return err
+			}
+			return a.show(form, s.Document, func(w io.Writer) error { return schemaTable(w, s) })
+		}),
+	}
+	conn.flags(c)
+	form.flag(c)
+	return c
+}
+
+func (a *app) schemaApply() *cobra.Command {
+	var (
+		conn   connection
+		form   format
+		option client.SchemaOptions
+	)
+	c := &cobra.Command{
+		Use:   "apply GROUP FILE",
+		Short: "Replace a group's schema and wait until it holds",
+		Long: `Replace a group's schema by the YAML or JSON document in FILE (- is standard
+input) and wait until every copy will execute by it. Tables and columns that the
+document no longer has are dropped, rows and all: look first with --dry-run.`,
+		Example: "  lockstep schema apply bank schema.yaml",
+		Args:    cobra.ExactArgs(2),
+		RunE: a.runs(func(cmd *cobra.Command, args []string) error {
+			return a.putSchema(cmd, &conn, form, args[0], args[1], option)
+		}),
+	}
+	conn.flags(c)
+	form.flag(c)
+	c.Flags().BoolVar(&option.DryRun, "dry-run", false, "check against the present schema and change nothing")
+	c.Flags().StringVar(&option.IfMatch, "if-match", "", "only if the present schema has this `ETAG`")
+	return c
+}
+
+func (a *app) schemaCheck() *cobra.Command {
+	var (
+		conn connection
+		form format
+	)
+	c := &cobra.Command{
+		Use:   "check [GROUP] FILE",
+		Short: "Check a schema and change nothing",
+		Long: `Check a schema document: everything is compiled and type-checked as it would be
+when applied. With a group it is also checked as a change of the group's present
+schema; without one no server is asked.`,
+		Example: `  lockstep schema check schema.yaml
+  lockstep schema check bank schema.yaml`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: a.runs(func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return a.checkSchema(args[0])
+			}
+			return a.putSchema(cmd, &conn, form, args[0], args[1], client.SchemaOptions{DryRun: true})
+		}),
+	}
+	conn.flags(c)
+	form.flag(c)
+	return c
+}
+
+func (a *app) putSchema(cmd *cobra.Command, conn *connection, form format, group, file string, o client.SchemaOptions) error {
+	doc, err := a.document("", file)
+	if err != nil {
+		return err
+	}
+	cl, err := conn.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	ctx, cancel := conn.context(cmd)
+	defer cancel()
+	stop := a.waiting("applying the schema")
+	answer, err := cl.PutSchema(ctx, group, doc, o)
+	stop()
+	if err != nil {
+		return err
+	}
+	return a.show(form, answer, func(w io.Writer) error {
+		done := "applied"
+		if o.DryRun {
+			done = "correct, nothing was changed"
+		}
+		_, err := fmt.Fprintf(w, "%s: %s\n", group, done)
+		return err
+	})
+}
+
+// checkSchema compiles a document here.
+func (a *app) checkSchema(file string) error {
+	src, err := a.document("", file)
+	if err != nil {
+		return err
+	}
+	problems, err := compileSchema(src)
+	if err != nil {
+		return err
+	}
+	if len(problems) == 0 {
+		_, err := fmt.Fprintf(a.out, "%s: correct\n", file)
+		return err
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s has %d problems", file, len(problems))
+	if len(problems) == 1 {
+		b.Reset()
+		fmt.Fprintf(&b, "%s has a problem", file)
+	}
+	for _, p := range problems {
+		fmt.Fprintf(&b, "\n  %s:%d:%d: %s: %s", file, p.Line, p.Column, p.Pointer, strings.ReplaceAll(p.Detail, "\n", "\n    "))
+	}
+	return &exitError{exitRefused, fmt.Errorf("%s", b.String())}
+}
+
+func compileSchema(src []byte) ([]schema.Problem, error) {
+	doc, problems := schema.Parse(src)
+	if len(problems) > 0 {
+		return problems, nil
+	}
+	env, err := lang.NewEnv()
+	if err != nil {
+		return nil, fmt.Errorf("making the language's environment: %w", err)
+	}
+	_, _, problems = program.Build(nil, doc, env)
+	return problems, nil
+}
+
+// schemaTable lists tables and procedures, of a document in YAML or JSON.
+func schemaTable(w io.Writer, s *client.Schema) error {
+	var doc struct {
+		Tables map[string]struct {
+			Columns map[string]struct {
+				Type     any  `yaml:"type"`
+				Optional bool `yaml:"optional"`
+			} `yaml:"columns"`
+			Key []string `yaml:"key"`
+		} `yaml:"tables"`
+		Procedures map[string]struct {
+			Params map[string]any `yaml:"params"`
+		} `yaml:"procedures"`
+	}
+	if err := yaml.Unmarshal(s.Document, &doc); err != nil {
+		return fmt.Errorf("the answer is no schema: %w", err)
+	}
+	if s.ETag != "" {
+		fmt.Fprintf(w, "version %s\n\n", strings.Trim(s.ETag, `"`))
+	}
+	tables := newTable(w, "TABLE", "KEY", "COLUMNS")
+	for _, name := range sortedNames(doc.Tables) {
+		t := doc.Tables[name]
+		var columns []string
+		for _, c := range sortedNames(t.Columns) {
+			text := c + " " + typeText(t.Columns[c].Type)
+			if t.Columns[c].Optional {
+				text += "?"
+			}
+			columns = append(columns, text)
+		}
+		tables.add(name, strings.Join(t.Key, ", "), strings.Join(columns, ", "))
+	}
+	if err := tables.write(w); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	procedures := newTable(w, "PROCEDURE", "PARAMS")
+	for _, name := range sortedNames(doc.Procedures) {
+		var params []string
+		for _, p := range sortedNames(doc.Procedures[name].Params) {
+			params = append(params, p+" "+typeText(doc.Procedures[name].Params[p]))
+		}
+		procedures.add(name, strings.Join(params, ", "))
+	}
+	return procedures.write(w)
+}
+
+// typeText shows a type: a name as it is, a list or an object as JSON.
+func typeText(t any) string {
+	if name, ok := t.(string); ok {
+		return name
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if enc.Encode(t) != nil {
+		return fmt.Sprint(t)
+	}
+	return strings.ReplaceAll(strings.TrimSpace(b.String()), `"`, "")
+}
+
+func sortedNames[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}

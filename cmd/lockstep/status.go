@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"lockstep/router/client"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	var (
+		conn connection
+		form format
+	)
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "The whole cluster at a glance",
+		Args:  cobra.NoArgs,
+		RunE: a.runs(func(cmd *cobra.Command, _ []string) error {
+			cl, err := conn.client()
+			if err != nil {
+				return err
+			}
+			defer cl.Close()
+			ctx, cancel := conn.context(cmd)
+			defer cancel()
+			stop := a.waiting("asking " + conn.first(cl))
+			s, err := cl.Status(ctx)
+			stop()
+			if err != nil {
+				return err
+			}
+			return a.show(form, s.Raw, func(w io.Writer) error { return statusTable(w, s) })
+		}),
+	}
+	conn.flags(c)
+	form.flag(c)
+	return c
+}
+
+// first names the server that is asked first, for progress.
+func (c *connection) first(cl *client.Client) string { return cl.Servers()[0] }
+
+func statusTable(w io.Writer, s *client.Status) error {
+	nodes := newTable(w, "NODE", "STATUS", "HTTP", "VERSION")
+	for _, n := range s.Nodes {
+		nodes.add(n.Name, n.Status, n.HTTP, n.Version)
+	}
+	if err := nodes.write(w); err != nil {
+		return err
+	}
+	if len(s.Groups) == 0 {
+		_, err := fmt.Fprintln(w, "\nNo groups yet: make one with lockstep group create.")
+		return err
+	}
+	fmt.Fprintln(w)
+	groups := newTable(w, "GROUP", "REVISION", "NODE", "ROLE", "STATUS", "AT", "LAG")
+	for _, g := range s.Groups {
+		name, revision := g.Name, fmt.Sprint(g.Revision)
+		if len(g.Partitions) == 0 {
+			groups.add(name, revision, "", "", "", "", "")
+		}
+		for _, p := range g.Partitions {
+			groups.add(name, revision, p.Node, p.Role, p.Status, p.Revision, p.Lag)
+			name, revision = "", ""
+		}
+	}
+	return groups.write(w)
+}

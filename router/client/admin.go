@@ -1,0 +1,140 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Schema gives a group's schema document.
+func (c *Client) Schema(ctx context.Context, group string) (*Schema, error) {
+	a, err := c.do(ctx, &call{method: http.MethodGet, path: groupPath(group, "schema")})
+	if err != nil {
+		return nil, err
+	}
+	return &Schema{Document: a.body, ContentType: a.header.Get("Content-Type"), ETag: a.header.Get("ETag")}, nil
+}
+
+// SchemaOptions of a PutSchema.
+type SchemaOptions struct {
+	DryRun  bool   // check, and change nothing
+	IfMatch string // ETag that the present schema must have; empty: any
+}
+
+// PutSchema replaces a group's schema by a YAML or JSON document, and gives the
+// server's answer. Putting the schema that is in force changes nothing.
+func (c *Client) PutSchema(ctx context.Context, group string, doc []byte, o SchemaOptions) (json.RawMessage, error) {
+	r := &call{
+		method: http.MethodPut, path: groupPath(group, "schema"),
+		query: url.Values{}, header: http.Header{},
+		body: doc, contentType: documentType(doc), write: !o.DryRun, long: true,
+	}
+	if o.DryRun {
+		r.query.Set("dry_run", "true")
+	}
+	if o.IfMatch != "" {
+		r.header.Set("If-Match", o.IfMatch)
+	}
+	a, err := c.do(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return a.body, nil
+}
+
+// documentType tells JSON from YAML by its first character: a schema's document
+// is a mapping.
+func documentType(doc []byte) string {
+	if bytes.HasPrefix(bytes.TrimLeft(doc, " \t\r\n"), []byte("{")) {
+		return typeJSON
+	}
+	return typeYAML
+}
+
+// Status gives the cluster at a glance, as one node sees it.
+func (c *Client) Status(ctx context.Context) (*Status, error) {
+	a, err := c.do(ctx, &call{method: http.MethodGet, path: "/v1/status"})
+	if err != nil {
+		return nil, err
+	}
+	s := &Status{Raw: a.body}
+	return s, a.decode(s)
+}
+
+// Groups lists the groups; the document is the server's.
+func (c *Client) Groups(ctx context.Context) (json.RawMessage, error) {
+	a, err := c.do(ctx, &call{method: http.MethodGet, path: "/v1/groups"})
+	if err != nil {
+		return nil, err
+	}
+	return a.body, nil
+}
+
+// Group gives one group's document.
+func (c *Client) Group(ctx context.Context, name string) (json.RawMessage, error) {
+	a, err := c.do(ctx, &call{method: http.MethodGet, path: groupPath(name)})
+	if err != nil {
+		return nil, err
+	}
+	return a.body, nil
+}
+
+// CreateGroup makes a group and answers when its copies are in place. Making
+// what already is so answers with it.
+func (c *Client) CreateGroup(ctx context.Context, g Group) (json.RawMessage, error) {
+	body, err := json.Marshal(g)
+	if err != nil {
+		return nil, fmt.Errorf("client: writing the group: %w", err)
+	}
+	a, err := c.do(ctx, &call{
+		method: http.MethodPost, path: "/v1/groups",
+		body: body, contentType: typeJSON, write: true, long: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.body, nil
+}
+
+// Verify compares a group's copies at one revision, waiting up to timeout (0: the
+// call's deadline) for all of them to reach it. Copies that differ or can't be
+// reached are no error here: see Verification.
+func (c *Client) Verify(ctx context.Context, group string, timeout time.Duration) (*Verification, error) {
+	q := url.Values{}
+	if timeout > 0 {
+		q.Set("timeout", seconds(timeout))
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout+verifyGrace)
+		defer cancel()
+	}
+	a, err := c.do(ctx, &call{method: http.MethodPost, path: groupPath(group, "verify"), query: q, long: true})
+	if err != nil {
+		return nil, err
+	}
+	v := &Verification{Raw: a.body}
+	return v, a.decode(v)
+}
+
+// Ready asks one server, and no other, whether it is ready; its *Problem names
+// the reasons. It is asked once.
+func (c *Client) Ready(ctx context.Context, server string) error {
+	base, err := BaseURL(server)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	_, err = c.attempt(ctx, base, &call{method: http.MethodGet, path: "/readyz"})
+	return err
+}
+
+// HasCode says whether err is a problem with this code.
+func HasCode(err error, code string) bool {
+	var p *Problem
+	return errors.As(err, &p) && p.Code == code
+}

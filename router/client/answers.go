@@ -1,0 +1,139 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Outcome is what the group's state keeps of a transaction (transactions.md,
+// Outcome).
+type Outcome struct {
+	ID       string          `json:"id"`
+	Group    string          `json:"group"`
+	Revision uint64          `json:"revision"`
+	Status   string          `json:"status"` // committed, aborted or, while it is being ordered, pending
+	Time     time.Time       `json:"time,omitzero"`
+	Result   json.RawMessage `json:"result,omitempty"`
+	Code     string          `json:"code,omitempty"`
+	Message  string          `json:"message,omitempty"`
+	Step     string          `json:"step,omitempty"`
+
+	// Raw is the document as received.
+	Raw json.RawMessage `json:"-"`
+}
+
+// Committed says whether the transaction took effect.
+func (o *Outcome) Committed() bool { return o.Status == "committed" }
+
+// Result is a query's answer.
+type Result struct {
+	Revision uint64          `json:"revision"`
+	Result   json.RawMessage `json:"result"`
+
+	Raw json.RawMessage `json:"-"`
+}
+
+// Page is some rows of a table in key order.
+type Page struct {
+	Revision uint64            `json:"revision"`
+	Rows     []json.RawMessage `json:"rows"`
+	Next     string            `json:"next,omitempty"` // for PageOptions.After; empty at the end
+
+	Raw json.RawMessage `json:"-"`
+}
+
+// Schema is a group's schema document.
+type Schema struct {
+	Document    []byte // as the server sent it
+	ContentType string
+	ETag        string // its version, for SchemaOptions.IfMatch
+}
+
+// Status is the cluster at a glance.
+type Status struct {
+	Nodes  []NodeStatus  `json:"nodes"`
+	Groups []GroupStatus `json:"groups"`
+
+	Raw json.RawMessage `json:"-"`
+}
+
+// NodeStatus is one computing system as the answering node sees it.
+type NodeStatus struct {
+	Name    string `json:"name"`
+	Status  string `json:"status"`
+	HTTP    string `json:"http"`
+	Version string `json:"version"`
+}
+
+// GroupStatus is one redundancy group as the answering node sees it.
+type GroupStatus struct {
+	Name       string            `json:"name"`
+	Primary    string            `json:"primary"`
+	Revision   uint64            `json:"revision"`
+	Partitions []PartitionStatus `json:"partitions"`
+}
+
+// PartitionStatus is one copy of a group.
+type PartitionStatus struct {
+	Node     string `json:"node"`
+	Role     string `json:"role"`
+	Status   string `json:"status"`
+	Revision uint64 `json:"revision"`
+	Lag      uint64 `json:"lag"` // revisions behind the primary
+}
+
+// Verification compares a group's copies at one revision.
+type Verification struct {
+	Group      string              `json:"group"`
+	Revision   uint64              `json:"revision"`
+	Equal      bool                `json:"equal"`
+	Partitions []VerifiedPartition `json:"partitions"`
+
+	Raw json.RawMessage `json:"-"`
+}
+
+// VerifiedPartition is one copy's digest, or why there is none.
+type VerifiedPartition struct {
+	Node     string `json:"node"`
+	Revision uint64 `json:"revision"`
+	Digest   string `json:"digest,omitempty"`
+	Error    string `json:"error,omitempty"`
+}
+
+// Complete says whether every copy could be looked at.
+func (v *Verification) Complete() bool {
+	for _, p := range v.Partitions {
+		if p.Error != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// Group is a redundancy group to be made.
+type Group struct {
+	Name   string            `json:"name"`
+	Nodes  []string          `json:"nodes,omitempty"`  // where its copies are, or
+	Copies int               `json:"copies,omitempty"` // how many, on nodes that Lockstep chooses
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// decode reads an answer's body into v.
+func (a *answer) decode(v any) error {
+	if err := json.Unmarshal(a.body, v); err != nil {
+		return fmt.Errorf("%s answered %d with what this client can't read: %w: %s", a.server, a.status, err, excerpt(a.body))
+	}
+	return nil
+}
+
+// revision reads the Lockstep-Revision header, 0 where there is none.
+func revision(h http.Header) uint64 {
+	n, err := strconv.ParseUint(h.Get("Lockstep-Revision"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
