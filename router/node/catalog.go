@@ -1,0 +1,211 @@
+package node
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"lockstep/engine"
+	"lockstep/engine/partition"
+	"lockstep/engine/value"
+	"lockstep/txlog"
+)
+
+//go:embed catalog.yaml
+var catalogSchema []byte
+
+// systemGroup is the name of the group that holds the catalog; shard 1.
+const (
+	systemGroup = "system"
+	systemShard = 1
+)
+
+// catalog is what there should be, as one revision of the system group has it.
+type catalog struct {
+	revision   uint64
+	nodes      []nodeRow // by name
+	groups     []groupRow
+	partitions []partitionRow
+}
+
+type nodeRow struct {
+	id                txlog.NodeID
+	name, http, raft  string
+	version, os, arch string
+	labels            map[string]string
+	replica           uint64
+}
+
+type groupRow struct {
+	name   string
+	shard  uint64
+	labels map[string]string
+}
+
+type partitionRow struct {
+	group   string
+	node    txlog.NodeID
+	replica uint64
+	founder bool // a voter from the group's beginning
+}
+
+func (c *catalog) node(id txlog.NodeID) (nodeRow, bool) {
+	i := slices.IndexFunc(c.nodes, func(n nodeRow) bool { return n.id == id })
+	if i < 0 {
+		return nodeRow{}, false
+	}
+	return c.nodes[i], true
+}
+
+func (c *catalog) named(name string) (nodeRow, bool) {
+	i := slices.IndexFunc(c.nodes, func(n nodeRow) bool { return n.name == name })
+	if i < 0 {
+		return nodeRow{}, false
+	}
+	return c.nodes[i], true
+}
+
+func (c *catalog) group(name string) (groupRow, bool) {
+	i := slices.IndexFunc(c.groups, func(g groupRow) bool { return g.name == name })
+	if i < 0 {
+		return groupRow{}, false
+	}
+	return c.groups[i], true
+}
+
+// copies are the copies of a group, by the names of their nodes.
+func (c *catalog) copies(group string) []partitionRow {
+	var out []partitionRow
+	for _, p := range c.partitions {
+		if p.group == group {
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, func(a, b partitionRow) int { return strings.Compare(c.nodeName(a.node), c.nodeName(b.node)) })
+	return out
+}
+
+func (c *catalog) nodeName(id txlog.NodeID) string {
+	if n, ok := c.node(id); ok {
+		return n.name
+	}
+	return id.String()
+}
+
+// readCatalog reads the catalog from a copy of the system group.
+func readCatalog(p *partition.Partition) (*catalog, error) {
+	v, err := p.View()
+	if err != nil {
+		return nil, fmt.Errorf("read the catalog: %w", err)
+	}
+	defer v.Close()
+	c := &catalog{revision: v.Position().Revision}
+	if v.Compiled() == nil {
+		return c, nil
+	}
+	err = eachRow(v, "nodes", func(row value.Value) error { return c.addNode(row) })
+	if err == nil {
+		err = eachRow(v, "groups", func(row value.Value) error {
+			c.groups = append(c.groups, groupRow{
+				name: text(row, "name"), shard: uint64(number(row, "shard")), labels: labels(row, "labels"),
+			})
+			return nil
+		})
+	}
+	if err == nil {
+		err = eachRow(v, "partitions", func(row value.Value) error { return c.addPartition(row) })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the catalog: %w", err)
+	}
+	slices.SortFunc(c.nodes, func(a, b nodeRow) int { return strings.Compare(a.name, b.name) })
+	return c, nil
+}
+
+func (c *catalog) addNode(row value.Value) error {
+	id, err := txlog.ParseNodeID(text(row, "id"))
+	c.nodes = append(c.nodes, nodeRow{
+		id: id, name: text(row, "name"), http: text(row, "http"), raft: text(row, "raft"),
+		version: text(row, "version"), os: text(row, "os"), arch: text(row, "arch"),
+		labels: labels(row, "labels"), replica: uint64(number(row, "replica")),
+	})
+	return err
+}
+
+func (c *catalog) addPartition(row value.Value) error {
+	id, err := txlog.ParseNodeID(text(row, "node"))
+	c.partitions = append(c.partitions, partitionRow{
+		group: text(row, "group"), node: id, replica: uint64(number(row, "replica")), founder: field(row, "founder").Bool(),
+	})
+	return err
+}
+
+// eachRow visits a whole table, a page at a time, at one revision.
+func eachRow(v *partition.View, table string, visit func(value.Value) error) error {
+	for after := ""; ; {
+		page, err := v.Page(table, nil, engine.MaxPageRows, after)
+		if err != nil {
+			return err
+		}
+		for _, row := range page.Rows {
+			if err := visit(row); err != nil {
+				return fmt.Errorf("table %s: %w", table, err)
+			}
+		}
+		if after = page.Next; after == "" {
+			return nil
+		}
+	}
+}
+
+func field(row value.Value, name string) value.Value {
+	i, ok := row.Shape().Index(name)
+	if !ok {
+		return value.Value{}
+	}
+	return row.Field(i)
+}
+
+func text(row value.Value, name string) string  { return field(row, name).Str() }
+func number(row value.Value, name string) int64 { return field(row, name).Int() }
+
+// labels reads a column that holds an object of texts.
+func labels(row value.Value, name string) map[string]string {
+	v := field(row, name)
+	if v.Kind() != value.Map || v.Len() == 0 {
+		return nil
+	}
+	out := make(map[string]string, v.Len())
+	for i, key := range v.Keys() {
+		out[key.Str()] = v.At(i).Str()
+	}
+	return out
+}
+
+// createGroup is the transaction that makes a group with its copies.
+func createGroup(name string, nodes []nodeRow, labels map[string]string, settings map[string]any) ([]byte, error) {
+	type step map[string]any
+	params := map[string]any{"name": name, "labels": labels, "settings": settings}
+	if labels == nil {
+		params["labels"] = map[string]string{}
+	}
+	if settings == nil {
+		params["settings"] = map[string]any{}
+	}
+	steps := []step{
+		{"get": step{"table": "counters", "key": []string{"'shard'"}, "as": "counter", "optional": true}},
+		{"let": step{"shard": fmt.Sprintf("counter == null ? %d : counter.next", systemShard+1)}},
+		{"upsert": step{"table": "counters", "row": step{"name": "'shard'", "next": "shard + 1"}}},
+		{"insert": step{"table": "groups", "row": step{"name": "params.name", "shard": "shard", "labels": "params.labels", "settings": "params.settings"}}},
+	}
+	for i, n := range nodes {
+		param := fmt.Sprintf("node%d", i)
+		params[param] = n.id.String()
+		steps = append(steps,
+			step{"get": step{"table": "nodes", "key": []string{"params." + param}, "as": "known_" + param}},
+			step{"insert": step{"table": "partitions", "row": step{"group": "params.name", "node": "params." + param, "replica": i + 1, "founder": true}}})
+	}
+	return json.Marshal(map[string]any{"steps": steps, "params": params, "return": "shard"})
+}

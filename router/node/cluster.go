@@ -1,0 +1,221 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+
+	"lockstep/router"
+	"lockstep/txlog"
+	"lockstep/txlog/peer"
+)
+
+// A node is what its router stands before.
+var (
+	_ router.Cluster   = (*Node)(nil)
+	_ router.Forwarder = (*Node)(nil)
+)
+
+// Lookup finds a group. The system group is not for clients.
+func (n *Node) Lookup(name string) (router.Group, bool) {
+	if name == systemGroup {
+		return nil, false
+	}
+	if c := n.copy(name); c != nil {
+		return c, true
+	}
+	if _, ok := n.catalog.Load().group(name); ok {
+		return nil, true
+	}
+	return nil, false
+}
+
+// CreateGroup makes a group and waits until it works.
+func (n *Node) CreateGroup(ctx context.Context, spec router.GroupSpec) (router.GroupStatus, bool, error) {
+	sys := n.systemCopy()
+	// What is asked for may have been made a moment ago through another node.
+	if _, err := sys.log.ReadIndex(ctx); err != nil {
+		return router.GroupStatus{}, false, &router.Problem{Code: "no_quorum", Detail: "no majority of the system group answers, so that groups can't be changed"}
+	}
+	n.refresh()
+	cat := n.catalog.Load()
+	nodes, err := chooseNodes(cat, spec)
+	if err != nil {
+		return router.GroupStatus{}, false, err
+	}
+	if _, ok := cat.group(spec.Name); ok {
+		return n.existing(ctx, cat, spec, nodes)
+	}
+	doc, err := createGroup(spec.Name, nodes, spec.Labels, spec.Settings)
+	if err != nil {
+		return router.GroupStatus{}, false, err
+	}
+	if _, err := sys.execute(ctx, doc); err != nil {
+		var p *router.Problem
+		if errors.As(err, &p) && p.Code == "already_exists" {
+			n.refresh()
+			return n.existing(ctx, n.catalog.Load(), spec, nodes)
+		}
+		return router.GroupStatus{}, false, err
+	}
+	n.refresh()
+	status, err := n.waitForGroup(ctx, spec.Name)
+	return status, true, err
+}
+
+// chooseNodes finds the nodes that a new group's copies go to.
+func chooseNodes(cat *catalog, spec router.GroupSpec) ([]nodeRow, error) {
+	invalid := func(format string, args ...any) error {
+		return &router.Problem{Code: "invalid", Group: spec.Name, Detail: fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case !validName(spec.Name) || spec.Name == systemGroup:
+		return nil, invalid("%q can't be the name of a group: use up to 63 letters a-z, digits, '.', '_' or '-'; %s is taken", spec.Name, systemGroup)
+	case len(spec.Nodes) > 0 && spec.Copies != 0 && spec.Copies != len(spec.Nodes):
+		return nil, invalid("%d nodes and %d copies are asked for: leave out copies", len(spec.Nodes), spec.Copies)
+	case len(spec.Nodes) == 0 && spec.Copies == 0:
+		return nil, invalid("give the names of nodes, or a number of copies")
+	case max(len(spec.Nodes), spec.Copies) > maxCopies || spec.Copies < 0:
+		return nil, invalid("a group has 1 to %d copies", maxCopies)
+	}
+	if len(spec.Nodes) == 0 {
+		if spec.Copies > len(cat.nodes) {
+			return nil, invalid("%d copies need as many nodes, and the cluster has %d", spec.Copies, len(cat.nodes))
+		}
+		return cat.nodes[:spec.Copies], nil
+	}
+	var nodes []nodeRow
+	for _, name := range spec.Nodes {
+		row, ok := cat.named(name)
+		if !ok {
+			return nil, invalid("the cluster has no node %q", name)
+		}
+		if slices.ContainsFunc(nodes, func(other nodeRow) bool { return other.id == row.id }) {
+			return nil, invalid("the node %s is named twice", name)
+		}
+		nodes = append(nodes, row)
+	}
+	return nodes, nil
+}
+
+// existing answers for a group that is there already: granted if it is what was
+// asked for.
+func (n *Node) existing(ctx context.Context, cat *catalog, spec router.GroupSpec, nodes []nodeRow) (router.GroupStatus, bool, error) {
+	copies := cat.copies(spec.Name)
+	same := len(copies) == len(nodes)
+	for _, p := range copies {
+		same = same && (len(spec.Nodes) == 0 || slices.ContainsFunc(nodes, func(row nodeRow) bool { return row.id == p.node }))
+	}
+	if !same {
+		return router.GroupStatus{}, false, &router.Problem{Code: "already_exists", Group: spec.Name, Detail: "the group exists with other copies"}
+	}
+	status, err := n.waitForGroup(ctx, spec.Name)
+	return status, false, err
+}
+
+// waitForGroup waits until every copy of a group is open and has a primary.
+func (n *Node) waitForGroup(ctx context.Context, name string) (router.GroupStatus, error) {
+	tick := time.NewTicker(tendEvery)
+	defer tick.Stop()
+	for {
+		cat := n.catalog.Load()
+		if g, ok := cat.group(name); ok {
+			for _, p := range cat.copies(name) {
+				if p.node != n.id {
+					n.askStatus(p.node)
+				}
+			}
+			s := n.groupStatus(cat, g)
+			if s.Primary != "" && !slices.ContainsFunc(s.Partitions, func(p router.PartitionStatus) bool { return p.Status != "available" }) {
+				return s, nil
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return router.GroupStatus{}, &router.Problem{Code: "outcome_unknown", Group: name, Detail: "the group is being made; not all of its copies are open yet"}
+		}
+	}
+}
+
+// Forward sends a request to a node that has an open copy of the group, the
+// primary first. It asks another where one does not answer: whatever changes
+// anything carries its id, so that it is done once however often it is sent.
+func (n *Node) Forward(ctx context.Context, group string, request []byte) ([]byte, error) {
+	last := errors.New("no node that has a copy of the group is known")
+	sent := false
+	give := time.Now().Add(forwardPatience)
+	for {
+		for _, id := range n.servers(n.catalog.Load(), group) {
+			answer, err := n.peers.Call(ctx, uint64(id), serviceForward, request)
+			if err == nil {
+				return answer, nil
+			}
+			last, sent = err, sent || !unsent(err)
+		}
+		pause := time.NewTimer(forwardPause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+		}
+		pause.Stop()
+		if ctx.Err() != nil || time.Now().After(give) {
+			break
+		}
+	}
+	if sent {
+		return nil, last
+	}
+	return nil, fmt.Errorf("%w: %w", router.ErrNotForwarded, last)
+}
+
+// unsent tells whether a failed call certainly reached nobody.
+func unsent(err error) bool {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return true
+	}
+	for _, refused := range []error{peer.ErrUnknownNode, peer.ErrUnknownService, peer.ErrWrongNode, peer.ErrWrongCluster, peer.ErrBusy} {
+		if errors.Is(err, refused) {
+			return true
+		}
+	}
+	return false
+}
+
+// servers are the nodes that serve a group, those first that are known to.
+func (n *Node) servers(cat *catalog, group string) []txlog.NodeID {
+	g, ok := cat.group(group)
+	if !ok {
+		return nil
+	}
+	status := n.groupStatus(cat, g)
+	rank := func(name string) int {
+		for _, p := range status.Partitions {
+			switch {
+			case p.Node != name:
+			case p.Role == "primary" && p.Status == "available":
+				return 0
+			case p.Status == "available":
+				return 1
+			}
+		}
+		return 2
+	}
+	var out []txlog.NodeID
+	copies := cat.copies(group)
+	slices.SortStableFunc(copies, func(a, b partitionRow) int { return rank(cat.nodeName(a.node)) - rank(cat.nodeName(b.node)) })
+	for _, p := range copies {
+		if p.node != n.id {
+			out = append(out, p.node)
+		}
+	}
+	return out
+}
+
+func (n *Node) answerForward(_ context.Context, _ uint64, request []byte) ([]byte, error) {
+	return n.server.ServeForwarded(request)
+}

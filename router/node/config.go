@@ -1,0 +1,113 @@
+package node
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"regexp"
+
+	"lockstep/txlog"
+)
+
+// Config says what a node is. Defaults fills in what can be left out.
+type Config struct {
+	// Name is the node's name, unique in its cluster and kept for good.
+	Name string
+	// Data is the folder of everything the node keeps. Nothing else may use it.
+	Data string
+	// HTTP is where clients are served.
+	HTTP string
+	// Raft is where other nodes are served: a private network.
+	Raft string
+	// Bootstrap begins a new cluster with this node, unless the folder already
+	// belongs to one.
+	Bootstrap bool
+	// Join are addresses (their Raft) of members of the cluster to join.
+	Join []string
+	// Profile is how the cluster keeps time: lan or wan, the same on all nodes.
+	Profile string
+	// Labels describe the node for placement: zone, disk, …
+	Labels map[string]string
+	// CacheBytes is the memory for blocks read from disk, shared by all groups.
+	CacheBytes int64
+	// MemTableBytes is the memory for rows not flushed yet, divided among the
+	// open groups.
+	MemTableBytes int
+	// Log takes what people may want to know.
+	Log *slog.Logger
+}
+
+// Figures that a node starts with unless told otherwise.
+const (
+	defaultCacheBytes = 64 << 20
+	// defaultMemTableBytes is shared by the groups of a node (architecture.md).
+	defaultMemTableBytes = 128 << 20
+	// expectedGroups divides the memtables' budget: a store's write buffer has a
+	// fixed size while up to three of them are in memory.
+	expectedGroups = 2
+)
+
+// Defaults are the figures of a node in production.
+func Defaults() Config {
+	return Config{
+		HTTP: "127.0.0.1:7400", Raft: "127.0.0.1:7500", Profile: "lan",
+		CacheBytes: defaultCacheBytes, MemTableBytes: defaultMemTableBytes,
+	}
+}
+
+// nameForm is what names of nodes and groups look like: they stand in addresses.
+const nameForm = `^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$`
+
+// Validate names the first field that can't work, and the remedy.
+func (c *Config) Validate() error {
+	if !validName(c.Name) {
+		return fmt.Errorf("name is %q: give the node a name of up to 63 letters a-z, digits, '.', '_' or '-', such as n1", c.Name)
+	}
+	if c.Data == "" {
+		return fmt.Errorf("data is empty: name the folder that the node keeps its data in")
+	}
+	for _, a := range []struct{ field, addr, example string }{
+		{"http", c.HTTP, "127.0.0.1:7400"}, {"raft", c.Raft, "127.0.0.1:7500"},
+	} {
+		if err := checkAddress(a.addr); err != nil {
+			return fmt.Errorf("%s is %q: %w; write host:port, such as %s", a.field, a.addr, err, a.example)
+		}
+	}
+	if c.HTTP == c.Raft {
+		return fmt.Errorf("http and raft are both %s: clients and nodes are served at different addresses", c.HTTP)
+	}
+	if c.Bootstrap && len(c.Join) > 0 {
+		return fmt.Errorf("bootstrap and join are both given: bootstrap begins a new cluster, join enters one; leave one of them out")
+	}
+	for _, addr := range c.Join {
+		if err := checkAddress(addr); err != nil {
+			return fmt.Errorf("join has %q: %w; write the raft address of a member, such as 127.0.0.1:7500", addr, err)
+		}
+	}
+	if _, err := txlog.ProfileByName(c.Profile); err != nil {
+		return err
+	}
+	if c.CacheBytes < 1<<20 {
+		return fmt.Errorf("cache_bytes is %d: give at least 1 MiB (1048576)", c.CacheBytes)
+	}
+	if c.MemTableBytes < 4<<20 {
+		return fmt.Errorf("memtable_bytes is %d: give at least 4 MiB (4194304)", c.MemTableBytes)
+	}
+	return nil
+}
+
+func validName(name string) bool { return regexp.MustCompile(nameForm).MatchString(name) }
+
+func checkAddress(addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("it is no address")
+	}
+	if host == "" {
+		return fmt.Errorf("it names no host, which other nodes need to reach this one")
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("%q is no port", port)
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+
+	"lockstep/engine"
+	"lockstep/engine/partition"
+	"lockstep/engine/store"
+	"lockstep/router/order"
+	"lockstep/txlog"
+	"lockstep/txlog/peer"
+)
+
+// copyOf is this node's copy of a group with all that makes it work.
+type copyOf struct {
+	name      string
+	shard     uint64
+	part      *partition.Partition
+	log       *txlog.Group
+	orderer   atomic.Pointer[order.Orderer]
+	catalogs  catalogs
+	primaries *statuses // what peers say of themselves, for lag
+	self      txlog.NodeID
+}
+
+// startCopy opens the copy and joins it to its group's log.
+func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
+	c := &copyOf{name: name, shard: cfg.Shard, primaries: &n.statuses, self: n.id}
+	dir := filepath.Join(n.folder.dir, groupsDir, strconv.FormatUint(cfg.Shard, 10)+"-"+strconv.FormatUint(cfg.Replica, 10))
+	c.part = partition.New(partition.Config{
+		Group: name,
+		Store: store.Options{
+			Dir: dir, Cache: n.cache, Log: n.cfg.Log.With("group", name),
+			MemTableBytes: max(n.cfg.MemTableBytes/expectedGroups/2, store.MinMemTableBytes),
+		},
+		Local: n.session, Env: n.env, Log: n.cfg.Log, Fatal: n.fatal,
+		Applied: c.applied,
+	})
+	cfg.StateMachine = c.part
+	log, err := n.host.StartGroup(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("start the copy of group %s: %w", name, err)
+	}
+	c.log = log
+	o, err := order.New(order.Config{
+		Group: name, Self: uint64(n.id), Session: n.session,
+		Log: groupLog{log}, Peers: orderPeers{n.peers}, Logger: n.cfg.Log,
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start the orderer of group %s: %w", name, err), n.host.StopGroup(context.Background(), cfg.Shard))
+	}
+	c.orderer.Store(o)
+	n.orders.Add(o)
+	return c, nil
+}
+
+// applied hands verdicts to those who wait. Before the orderer is made nobody
+// can: what is applied then was proposed by former sessions.
+func (c *copyOf) applied(done []engine.Applied) {
+	o := c.orderer.Load()
+	if o == nil {
+		return
+	}
+	for i := range done {
+		o.Applied(done[i].Sequence, done[i].Verdicts)
+	}
+}
+
+// groupLog is a group's log as the orderer wants it.
+type groupLog struct{ *txlog.Group }
+
+func (l groupLog) Propose(cmd []byte, done func(order.Result)) error {
+	err := l.Group.Propose(cmd, func(r txlog.Result) {
+		switch r {
+		case txlog.Committed:
+			done(order.Committed)
+		case txlog.Dropped:
+			done(order.Dropped)
+		default:
+			done(order.Unknown)
+		}
+	})
+	if errors.Is(err, txlog.ErrTooLarge) {
+		return fmt.Errorf("%w: %w", order.ErrLogTooLarge, err)
+	}
+	return err
+}
+
+func (l groupLog) Leader() (node, term uint64, ok bool) {
+	id, term, ok := l.Group.Leader()
+	return uint64(id), term, ok
+}
+
+func (l groupLog) Watch(changed func()) (cancel func()) {
+	return l.Group.Watch(func(txlog.LeaderEvent) { changed() })
+}
+
+// orderPeers reaches the orderers of other nodes.
+type orderPeers struct{ network *peer.Network }
+
+func (p orderPeers) Dial(ctx context.Context, node uint64) (order.Conn, error) {
+	c, err := p.network.Dial(ctx, node, serviceOrder)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}

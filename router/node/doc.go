@@ -1,0 +1,33 @@
+// Package node is the composition root: it wires one node out of the layers
+// below, and is the one place that does. serve, dev, tests and bench all start
+// nodes through Start.
+//
+// # How a node is put together
+//
+//	data folder    identity and lock: one folder, one node, one cluster
+//	peer.Network   one listener for everything between nodes
+//	txlog.Host     the logs of all groups
+//	copies         per group: partition (state), txlog group (order), orderer (waiters)
+//	catalog        what there should be: nodes, groups, copies; rows of the system group
+//	router.Server  HTTP, before all of it
+//
+// # The catalog
+//
+// Nodes, groups and copies are rows of the system group, a group like any other
+// with a built-in schema (catalog.yaml), of which every node has a copy. A node
+// reads its own copy and makes what it runs agree with it, again and again;
+// every step can be repeated, so that a crash in the middle leads on. What is
+// wished stands in the catalog; what is, in a group's log and membership.
+//
+// # Life
+//
+// The first node begins a cluster (Bootstrap). Others ask any member to join
+// (Join): they are entered in the catalog, follow the system group without a
+// vote, and are given one when they have caught up. On SIGTERM a node hands its
+// groups over, lets what is under way finish, and leaves.
+//
+// # What it never does
+//
+// It never decides an outcome, and it never uses a folder that is not its own:
+// another node's, another cluster's, or one in use is refused by name.
+package node

@@ -1,0 +1,41 @@
+package node
+
+import "time"
+
+// Times within a node, with the reason for each.
+const (
+	// handOverWait bounds handing one group over at a stop: many elections.
+	handOverWait = 3 * time.Second
+	// reconcileEvery is how often the node looks at the catalog even if nothing
+	// woke it: a step that failed is tried again.
+	reconcileEvery = 500 * time.Millisecond
+	// tendEvery is how often the system group's leader looks after members that
+	// wait for their vote: joining takes about as long.
+	tendEvery = 50 * time.Millisecond
+	// statusEvery is how often peers are asked for their status.
+	statusEvery = 250 * time.Millisecond
+	// statusWait bounds one such question; a peer that is silent for longer than
+	// staleAfter counts as unavailable.
+	statusWait = time.Second
+	staleAfter = 2 * time.Second
+	// joinWait bounds one attempt to join, joinPause lies between attempts.
+	joinWait  = 10 * time.Second
+	joinPause = 200 * time.Millisecond
+	// greetWait bounds asking the named members for their cluster at a restart.
+	greetWait = time.Second
+	// catalogWait bounds a transaction on the catalog.
+	catalogWait = 10 * time.Second
+	// forwardPatience bounds how long a request for a group without a copy here
+	// looks for a node that answers: many elections. forwardPause lies between.
+	forwardPatience = 3 * time.Second
+	forwardPause    = 50 * time.Millisecond
+	// maxSystemVoters is how many copies of the catalog have a vote.
+	maxSystemVoters = 5
+	// maxCopies is how many copies a group can be made with: each transaction is
+	// executed by all, and a majority waits for the disk.
+	maxCopies = 16
+)
+
+// readyLag is how many revisions a copy may be behind and still count as ready:
+// less than a second's worth under load.
+const readyLag = 20_000

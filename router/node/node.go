@@ -1,0 +1,316 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"lockstep/engine/lang"
+	"lockstep/engine/store"
+	"lockstep/router"
+	"lockstep/router/order"
+	"lockstep/txlog"
+	"lockstep/txlog/peer"
+)
+
+// Version is the program's version, as status and metrics show it.
+const Version = "0.1.0"
+
+// Names within a data folder.
+const (
+	raftDir   = "raft"
+	groupsDir = "groups"
+)
+
+// Services that nodes offer each other, beside the log's own ('R' and 'S').
+const (
+	serviceOrder   byte = 'O' // transactions for the primary
+	serviceJoin    byte = 'J' // entering the cluster
+	serviceStatus  byte = 'H' // what a node says of itself
+	serviceDigest  byte = 'D' // digests at a checkpoint
+	serviceForward byte = 'F' // requests for groups without a copy at the asker
+)
+
+// Node is a running node.
+type Node struct {
+	cfg     Config
+	folder  *folder
+	id      txlog.NodeID
+	session uint64
+	env     *lang.Env
+	cache   *store.Cache
+	peers   *peer.Network
+	host    *txlog.Host
+	orders  *order.Switch
+	server  *router.Server
+	http    net.Listener
+
+	mu     sync.Mutex
+	copies map[string]*copyOf // by group, the system group included
+	system *copyOf
+
+	catalog  atomic.Pointer[catalog]
+	statuses statuses
+	draining atomic.Bool
+	ready    chan struct{} // closed when the node is first ready
+	failed   chan error    // the first fatal error
+	failOnce sync.Once
+
+	work   sync.WaitGroup // background loops
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// Start starts a node and returns when it serves: it may still have to catch up
+// before it is ready. What ctx bounds is the start.
+func Start(ctx context.Context, cfg Config) (*Node, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cfg: cfg, orders: order.NewSwitch(), copies: map[string]*copyOf{},
+		ready: make(chan struct{}), failed: make(chan error, 1), session: newSession(),
+	}
+	n.catalog.Store(&catalog{})
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	if err := n.start(ctx); err != nil {
+		n.cancel()
+		n.release()
+		return nil, err
+	}
+	return n, nil
+}
+
+// newSession draws the number under which this run's router gives ids. Two runs
+// never share one.
+func newSession() uint64 {
+	for {
+		var raw [8]byte
+		_, _ = rand.Read(raw[:]) // never fails: crypto/rand ends the process instead
+		if s := binary.BigEndian.Uint64(raw[:]); s != 0 {
+			return s
+		}
+	}
+}
+
+func (n *Node) start(ctx context.Context) (err error) {
+	if n.folder, err = openFolder(n.cfg.Data, n.cfg.Name); err != nil {
+		return err
+	}
+	n.id = n.folder.nodeID()
+	n.cfg.Log = n.cfg.Log.With("node", n.cfg.Name)
+	if n.env, err = lang.NewEnv(); err != nil {
+		return fmt.Errorf("make the language environment: %w", err)
+	}
+	n.cache = store.NewCache(n.cfg.CacheBytes)
+	// Clients' listener first: a port in use is told before anything is written.
+	if n.http, err = net.Listen("tcp", n.cfg.HTTP); err != nil {
+		return fmt.Errorf("listen for clients at http address %s: %w; choose another with --http, or stop what uses it", n.cfg.HTTP, err)
+	}
+	if err := n.openPeers(); err != nil {
+		return err
+	}
+	if err := n.enter(ctx); err != nil {
+		return err
+	}
+	if err := n.openLog(); err != nil {
+		return err
+	}
+	if err := n.startSystem(); err != nil {
+		return err
+	}
+	return n.serve()
+}
+
+func (n *Node) openPeers() (err error) {
+	n.peers, err = peer.Open(peer.Config{
+		Listen: n.cfg.Raft, Self: uint64(n.id), Cluster: n.folder.cluster(), Resolve: n.resolve, Log: n.cfg.Log,
+	})
+	if err != nil {
+		return fmt.Errorf("listen for nodes at raft address %s: %w; choose another with --raft, or stop what uses it", n.cfg.Raft, err)
+	}
+	n.peers.Handle(serviceOrder, func(from uint64, c *peer.Conn) {
+		if err := n.orders.Serve(from, c); err != nil {
+			n.cfg.Log.Debug("a router's connection ended", "peer", txlog.NodeID(from).String(), "reason", err)
+		}
+	})
+	n.peers.HandleCall(serviceStatus, n.answerStatus)
+	n.peers.HandleCall(serviceDigest, n.answerDigest)
+	n.peers.HandleCall(serviceForward, n.answerForward)
+	n.peers.HandleCall(serviceJoin, n.answerJoin, peer.AllowUnknownCluster)
+	return nil
+}
+
+// resolve finds a node's address in the catalog.
+func (n *Node) resolve(id uint64) (string, bool) {
+	row, ok := n.catalog.Load().node(txlog.NodeID(id))
+	return row.raft, ok
+}
+
+func (n *Node) openLog() error {
+	profile, err := txlog.ProfileByName(n.cfg.Profile)
+	if err != nil {
+		return err
+	}
+	n.host, err = txlog.Open(txlog.Config{
+		Dir: filepath.Join(n.folder.dir, raftDir), NodeID: n.id, Peers: n.peers,
+		Profile: profile, Log: n.cfg.Log, OnFatal: n.fatal,
+	})
+	if err != nil {
+		return fmt.Errorf("open the logs: %w", err)
+	}
+	return nil
+}
+
+// serve begins to take clients' requests and to look after the node.
+func (n *Node) serve() (err error) {
+	profile, err := txlog.ProfileByName(n.cfg.Profile)
+	if err != nil {
+		return err
+	}
+	cfg := router.Defaults()
+	cfg.Cluster, cfg.Forwarder, cfg.Log, cfg.Tick = n, n, n.cfg.Log, profile.Tick
+	if n.server, err = router.New(cfg); err != nil {
+		return fmt.Errorf("make the router: %w", err)
+	}
+	n.refresh()
+	n.work.Go(func() {
+		if err := n.server.Serve(n.http); err != nil && n.ctx.Err() == nil {
+			n.fatal(fmt.Errorf("serve clients at %s: %w", n.cfg.HTTP, err))
+		}
+	})
+	n.work.Go(n.reconcileLoop)
+	n.work.Go(n.statusLoop)
+	return nil
+}
+
+// fatal notes the first error after which the node must stop.
+func (n *Node) fatal(err error) {
+	n.failOnce.Do(func() {
+		n.cfg.Log.Error("the node stops", "error", err)
+		n.failed <- err
+	})
+}
+
+// Failed yields the error after which the node can't go on; the process should
+// say so and end. What was acknowledged is safe.
+func (n *Node) Failed() <-chan error { return n.failed }
+
+// Ready is closed when the node is first ready for traffic.
+func (n *Node) Ready() <-chan struct{} { return n.ready }
+
+// HTTPAddr is where clients are served.
+func (n *Node) HTTPAddr() string { return n.http.Addr().String() }
+
+// Name is the node's name.
+func (n *Node) Name() string { return n.cfg.Name }
+
+// Stop leaves in good order: groups are handed over, what is under way
+// finishes, and all is flushed, as far as ctx allows.
+func (n *Node) Stop(ctx context.Context) error {
+	n.draining.Store(true)
+	n.handOver(ctx)
+	var errs []error
+	for _, c := range n.allCopies() {
+		if err := c.orderer.Load().Close(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("drain group %s: %w", c.name, err))
+		}
+	}
+	if err := n.server.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		errs = append(errs, fmt.Errorf("stop serving clients: %w", err))
+	}
+	n.cancel()
+	n.work.Wait()
+	for _, c := range n.allCopies() {
+		if err := c.part.Sync(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	n.release()
+	return errors.Join(errs...)
+}
+
+// release closes what was opened, from the top down.
+func (n *Node) release() {
+	if n.host != nil {
+		n.host.Close()
+	}
+	if n.peers != nil {
+		n.peers.Close()
+	}
+	if n.http != nil {
+		_ = n.http.Close()
+	}
+	if n.cache != nil {
+		n.cache.Close()
+	}
+	if n.folder != nil {
+		_ = n.folder.close()
+	}
+}
+
+// handOver gives the groups that this node leads to others, most caught-up
+// first, so that clients meet no gap.
+func (n *Node) handOver(ctx context.Context) {
+	var group sync.WaitGroup
+	for _, c := range n.allCopies() {
+		if !c.log.IsLeader() {
+			continue
+		}
+		group.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, handOverWait)
+			defer cancel()
+			if err := n.handOverGroup(ctx, c); err != nil {
+				n.cfg.Log.Warn("a group was not handed over", "group", c.name, "error", err)
+			}
+		})
+	}
+	group.Wait()
+}
+
+func (n *Node) handOverGroup(ctx context.Context, c *copyOf) error {
+	members, err := c.log.Members(ctx)
+	if err != nil {
+		return err
+	}
+	var best txlog.NodeID
+	var most uint64
+	for _, m := range members.Members {
+		if m.Node == n.id || !m.Voting || !n.statuses.reachable(m.Node) {
+			continue
+		}
+		if at := n.statuses.revision(m.Node, c.name); best == 0 || at > most {
+			best, most = m.Node, at
+		}
+	}
+	if best == 0 {
+		return nil // nobody to hand it to
+	}
+	return c.log.Transfer(ctx, best)
+}
+
+func (n *Node) allCopies() []*copyOf {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := make([]*copyOf, 0, len(n.copies))
+	for _, c := range n.copies {
+		out = append(out, c)
+	}
+	return out
+}
+
+func (n *Node) copy(name string) *copyOf {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.copies[name]
+}

@@ -1,0 +1,138 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"lockstep/txlog"
+)
+
+// reconcileLoop makes what this node runs agree with the catalog, whenever the
+// catalog changes and every so often besides.
+func (n *Node) reconcileLoop() {
+	for n.ctx.Err() == nil {
+		sys := n.systemCopy()
+		if err := n.reconcile(n.ctx, sys); err != nil && n.ctx.Err() == nil {
+			n.cfg.Log.Info("not yet as the catalog says; trying again", "reason", err)
+		}
+		wait := reconcileEvery
+		if sys.log.IsLeader() && n.waiting(n.ctx, sys) || !n.isReady() {
+			wait = tendEvery
+		}
+		ctx, cancel := context.WithTimeout(n.ctx, wait)
+		_ = sys.part.WaitRevision(ctx, n.catalog.Load().revision+1)
+		cancel()
+	}
+}
+
+func (n *Node) isReady() bool {
+	select {
+	case <-n.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// reconcile takes the steps that are missing. Each can be repeated.
+func (n *Node) reconcile(ctx context.Context, sys *copyOf) error {
+	ctx, cancel := context.WithTimeout(ctx, catalogWait)
+	defer cancel()
+	if sys.log.IsLeader() {
+		if err := n.tend(ctx, sys); err != nil {
+			return err
+		}
+	}
+	n.refresh()
+	if err := n.startMissing(); err != nil {
+		return err
+	}
+	if err := n.noteVote(ctx, sys); err != nil {
+		return err
+	}
+	if err := n.enterSelf(ctx, sys); err != nil {
+		return err
+	}
+	if len(n.Unready()) == 0 && !n.isReady() {
+		close(n.ready)
+	}
+	return nil
+}
+
+// refresh reads the catalog anew and lets the network know where nodes are.
+func (n *Node) refresh() {
+	sys := n.systemCopy()
+	if sys.part.Position().Revision == n.catalog.Load().revision {
+		return
+	}
+	c, err := readCatalog(sys.part)
+	if err != nil {
+		n.cfg.Log.Warn("the catalog can't be read", "error", err)
+		return
+	}
+	for _, row := range c.nodes {
+		if row.id != n.id {
+			n.peers.Learn(uint64(row.id), row.raft)
+		}
+	}
+	n.catalog.Store(c)
+}
+
+// startMissing starts the copies that should be here and are not.
+func (n *Node) startMissing() error {
+	cat := n.catalog.Load()
+	for _, g := range cat.groups {
+		if n.copy(g.name) != nil {
+			continue
+		}
+		cfg, mine := n.groupConfig(cat, g)
+		if !mine {
+			continue
+		}
+		c, err := n.startCopy(g.name, cfg)
+		if err != nil {
+			return err
+		}
+		n.mu.Lock()
+		n.copies[g.name] = c
+		n.mu.Unlock()
+		n.cfg.Log.Info("the copy of a group is open", "group", g.name, "revision", c.part.Position().Revision)
+	}
+	return nil
+}
+
+// groupConfig says how this node's copy of a group begins; mine is false where
+// it should have none.
+func (n *Node) groupConfig(cat *catalog, g groupRow) (cfg txlog.GroupConfig, mine bool) {
+	cfg = txlog.GroupConfig{Shard: g.shard, Members: map[uint64]txlog.NodeID{}}
+	for _, p := range cat.copies(g.name) {
+		if p.founder {
+			cfg.Members[p.replica] = p.node
+		}
+		if p.node == n.id {
+			cfg.Replica, mine = p.replica, true
+		}
+	}
+	return cfg, mine
+}
+
+// noteVote remembers that this node's copy of the catalog has its vote, so that
+// it starts with it the next time.
+func (n *Node) noteVote(ctx context.Context, sys *copyOf) error {
+	id := &n.folder.id
+	if id.Voter {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	members, err := sys.log.Members(ctx)
+	if err != nil {
+		return fmt.Errorf("read the system group's members: %w", err)
+	}
+	if m, ok := members.Find(id.System); !ok || !m.Voting {
+		return nil
+	}
+	id.Voter = true
+	return n.folder.save()
+}

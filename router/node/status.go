@@ -1,0 +1,249 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"lockstep/router"
+	"lockstep/txlog"
+)
+
+// nodeReport is what a node says of itself.
+type nodeReport struct {
+	Name    string                `json:"name"`
+	Version string                `json:"version"`
+	Status  string                `json:"status"`
+	Groups  map[string]copyReport `json:"groups"`
+}
+
+// copyReport is what a node says of its copy of a group.
+type copyReport struct {
+	Revision uint64 `json:"revision"`
+	Schema   uint64 `json:"schema"`
+	Leader   string `json:"leader,omitempty"` // id of the node that leads, as heard there
+	Term     uint64 `json:"term,omitempty"`
+	Keys     int64  `json:"key_window_seconds"`
+}
+
+// statuses is what was last heard of each peer.
+type statuses struct {
+	mu    sync.RWMutex
+	heard map[txlog.NodeID]heard
+}
+
+type heard struct {
+	report nodeReport
+	at     time.Time
+}
+
+func (s *statuses) set(id txlog.NodeID, r nodeReport) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.heard == nil {
+		s.heard = map[txlog.NodeID]heard{}
+	}
+	s.heard[id] = heard{report: r, at: time.Now()}
+}
+
+// fresh is what a peer said of itself lately; not ok where it has been silent.
+func (s *statuses) fresh(id txlog.NodeID) (nodeReport, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	h, ok := s.heard[id]
+	return h.report, ok && time.Since(h.at) < staleAfter
+}
+
+func (s *statuses) reachable(id txlog.NodeID) bool {
+	_, ok := s.fresh(id)
+	return ok
+}
+
+// revision is the last that was heard of a peer's copy.
+func (s *statuses) revision(id txlog.NodeID, group string) uint64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.heard[id].report.Groups[group].Revision
+}
+
+// statusLoop asks the peers for their status.
+func (n *Node) statusLoop() {
+	tick := time.NewTicker(statusEvery)
+	defer tick.Stop()
+	asking := map[txlog.NodeID]chan struct{}{}
+	for {
+		for _, row := range n.catalog.Load().nodes {
+			if row.id == n.id || !over(asking[row.id]) {
+				continue
+			}
+			done := make(chan struct{})
+			asking[row.id] = done
+			n.work.Go(func() {
+				defer close(done)
+				n.askStatus(row.id)
+			})
+		}
+		select {
+		case <-tick.C:
+		case <-n.ctx.Done():
+			return
+		}
+	}
+}
+
+func over(done chan struct{}) bool {
+	if done == nil {
+		return true
+	}
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (n *Node) askStatus(id txlog.NodeID) {
+	ctx, cancel := context.WithTimeout(n.ctx, statusWait)
+	defer cancel()
+	raw, err := n.peers.Call(ctx, uint64(id), serviceStatus, nil)
+	if err != nil {
+		return
+	}
+	var r nodeReport
+	if err := json.Unmarshal(raw, &r); err != nil {
+		n.cfg.Log.Warn("a peer's status can't be read", "peer", id.String(), "error", err)
+		return
+	}
+	n.statuses.set(id, r)
+}
+
+func (n *Node) answerStatus(context.Context, uint64, []byte) ([]byte, error) {
+	return json.Marshal(n.report())
+}
+
+func (n *Node) report() nodeReport {
+	r := nodeReport{Name: n.cfg.Name, Version: Version, Status: "available", Groups: map[string]copyReport{}}
+	if n.draining.Load() {
+		r.Status = "draining"
+	}
+	for _, c := range n.allCopies() {
+		pos := c.part.Position()
+		report := copyReport{Revision: pos.Revision, Schema: pos.Schema, Keys: pos.KeyWindowMillis / 1000}
+		if leader, term, ok := c.log.Leader(); ok {
+			report.Leader, report.Term = leader.String(), term
+		}
+		r.Groups[c.name] = report
+	}
+	return r
+}
+
+// reportOf is what is known of a node, this one included.
+func (n *Node) reportOf(id txlog.NodeID) (nodeReport, bool) {
+	if id == n.id {
+		return n.report(), true
+	}
+	return n.statuses.fresh(id)
+}
+
+// Status is the whole cluster as this node has heard of it.
+func (n *Node) Status() router.ClusterStatus {
+	cat := n.catalog.Load()
+	s := router.ClusterStatus{Cluster: n.folder.id.Group, Node: n.cfg.Name, Groups: n.Groups()}
+	for _, row := range cat.nodes {
+		status := router.NodeStatus{Name: row.name, HTTP: row.http, Version: row.version, Status: "unavailable"}
+		if r, ok := n.reportOf(row.id); ok {
+			status.Status, status.Version = r.Status, r.Version
+		}
+		s.Nodes = append(s.Nodes, status)
+	}
+	return s
+}
+
+// Groups lists every group.
+func (n *Node) Groups() []router.GroupStatus {
+	cat := n.catalog.Load()
+	out := make([]router.GroupStatus, 0, len(cat.groups))
+	for _, g := range cat.groups {
+		out = append(out, n.groupStatus(cat, g))
+	}
+	return out
+}
+
+func (n *Node) groupStatus(cat *catalog, g groupRow) router.GroupStatus {
+	s := router.GroupStatus{Name: g.name, Labels: g.labels}
+	var primary txlog.NodeID
+	var term uint64
+	reports := map[txlog.NodeID]copyReport{}
+	copies := cat.copies(g.name)
+	for _, p := range copies {
+		r, ok := n.reportOf(p.node)
+		report, open := r.Groups[g.name]
+		if !ok || !open {
+			continue
+		}
+		reports[p.node] = report
+		s.Revision = max(s.Revision, report.Revision)
+		s.SchemaVersion = max(s.SchemaVersion, report.Schema)
+		// The highest term that anyone has heard of is the present one.
+		if id, err := txlog.ParseNodeID(report.Leader); err == nil && report.Term >= term {
+			primary, term = id, report.Term
+		}
+	}
+	at, known := reports[primary]
+	if known {
+		s.Primary, s.Revision, s.KeyWindowSeconds = cat.nodeName(primary), at.Revision, at.Keys
+	}
+	for _, p := range copies {
+		s.Partitions = append(s.Partitions, n.partitionStatus(cat, p, reports, primary, s.Revision))
+	}
+	if have := len(reports); have < len(copies) {
+		s.Durability = fmt.Sprintf("%d copies", have)
+	}
+	return s
+}
+
+func (n *Node) partitionStatus(cat *catalog, p partitionRow, reports map[txlog.NodeID]copyReport, primary txlog.NodeID, revision uint64) router.PartitionStatus {
+	s := router.PartitionStatus{Node: cat.nodeName(p.node), Role: "subscriber", Status: "unavailable"}
+	if p.node == primary {
+		s.Role = "primary"
+	}
+	if r, ok := reports[p.node]; ok {
+		s.Status, s.Revision = "available", r.Revision
+	} else {
+		s.Revision = n.statuses.revision(p.node, p.group)
+	}
+	if s.Revision < revision {
+		s.Lag = revision - s.Revision
+	}
+	return s
+}
+
+// Unready tells why the node should get no traffic yet.
+func (n *Node) Unready() []router.Unready {
+	var out []router.Unready
+	if n.draining.Load() {
+		out = append(out, router.Unready{Code: "draining", Detail: "the node is stopping"})
+	}
+	cat := n.catalog.Load()
+	if _, ok := cat.node(n.id); !ok {
+		out = append(out, router.Unready{Code: "starting", Detail: "the node has not read of itself in the catalog yet"})
+	}
+	for _, p := range cat.partitions {
+		if p.node == n.id && n.copy(p.group) == nil {
+			out = append(out, router.Unready{Code: "starting", Group: p.group, Detail: "the copy is not open yet"})
+		}
+	}
+	for _, c := range n.allCopies() {
+		leader, _, ok := c.log.Leader()
+		switch {
+		case !ok:
+			out = append(out, router.Unready{Code: "no_primary", Group: c.name, Detail: "no primary has been heard of"})
+		case leader != n.id && c.Lag() > readyLag:
+			out = append(out, router.Unready{Code: "behind", Group: c.name, Detail: fmt.Sprintf("the copy is %d revisions behind", c.Lag())})
+		}
+	}
+	return out
+}
