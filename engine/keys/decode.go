@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"math"
@@ -136,37 +137,32 @@ func decodeDouble(src []byte) (v value.Value, rest []byte, err error) {
 func doubleBits(v value.Value) uint64 { return math.Float64bits(v.Double()) }
 
 func decodeText(src []byte, kind value.Kind) (v value.Value, rest []byte, err error) {
-	var text []byte
-	plain := true // so far the text is src itself
-	start := 0
-	for i := 0; i+1 < len(src); i++ {
-		if src[i] != escape {
-			continue
+	var text []byte // what stands before the part, where a zero byte came between
+	for rest = src; ; {
+		at := bytes.IndexByte(rest, escape)
+		if at < 0 || at+1 == len(rest) {
+			return v, src, ErrTruncated
 		}
-		switch src[i+1] {
+		part, mark := rest[:at], rest[at+1]
+		rest = rest[at+2:]
+		switch mark {
 		case escapeMark:
-			text = append(text, src[start:i+1]...)
-			plain = false
-			i++
-			start = i + 1
+			text = append(append(text, part...), 0)
 		case endMark:
-			if plain {
-				text = src[:i]
-			} else {
-				text = append(text, src[start:i]...)
+			if len(text) > 0 {
+				part = append(text, part...)
 			}
 			if kind == value.Bytes {
-				return value.OfBytes(string(text)), src[i+2:], nil
+				return value.OfBytes(string(part)), rest, nil
 			}
-			if !utf8.Valid(text) {
+			if !utf8.Valid(part) {
 				return v, src, ErrEncoding
 			}
-			return value.OfString(string(text)), src[i+2:], nil
+			return value.OfString(string(part)), rest, nil
 		default:
 			return v, src, ErrEncoding
 		}
 	}
-	return v, src, ErrTruncated
 }
 
 func decodeTimestamp(src []byte) (v value.Value, rest []byte, err error) {

@@ -52,6 +52,25 @@ func TestBinaryRoundTripOfObjects(t *testing.T) {
 	})
 }
 
+// A size known before anything is made of the bytes.
+func TestMeasureBinary(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v := anyValue(3).Draw(t, "value")
+		b := value.AppendBinary(nil, v)
+		nodes, text, err := value.MeasureBinary(b)
+		if want := v.Size(); err != nil || nodes != want.Nodes || text != want.Bytes {
+			t.Fatalf("measured %d values with %d bytes, size %v, error %v", nodes, text, want, err)
+		}
+		cut := rapid.IntRange(0, len(b)-1).Draw(t, "cut")
+		if _, _, err := value.MeasureBinary(b[:cut]); !errors.Is(err, value.ErrTruncated) {
+			t.Fatalf("cut short at %d: error %v", cut, err)
+		}
+		if _, _, err := value.DecodeBinary(b[:cut]); !errors.Is(err, value.ErrTruncated) {
+			t.Fatalf("cut short at %d: error %v", cut, err)
+		}
+	})
+}
+
 func TestDecodeObject(t *testing.T) {
 	v := value.OfObject(lineShape, []value.Value{value.OfInt(3), value.OfString("tea")})
 	b := value.AppendBinary(nil, v)

@@ -76,9 +76,14 @@ func Canonicalize(raw []byte) ([]byte, error) {
 	return out, nil
 }
 
-// Fingerprint is Canonicalizer.Fingerprint for those who need just one.
+// Fingerprint is Canonicalizer.Fingerprint for those who need just one; it makes
+// its buffers, two allocations, for each call.
 func Fingerprint(raw []byte, dropTopLevel ...string) (fp [16]byte, err error) {
-	var c Canonicalizer
+	const members = 16 // as many as the open objects of most documents have
+	c := Canonicalizer{
+		buffer:  make([]byte, 0, 2*len(raw)+16), // twice, for arranging the members of the top level
+		members: make([]member, 0, members),
+	}
 	return c.Fingerprint(raw, dropTopLevel...)
 }
 

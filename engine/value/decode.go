@@ -60,6 +60,24 @@ func SkipBinary(src []byte) (rest []byte, err error) {
 	return src[d.at:], err
 }
 
+// MeasureBinary counts the values (map keys included) and the bytes of text and
+// binary data within the value that src begins with, without making it: whoever
+// reads bytes from outside can refuse at no cost what would be TooLarge. The names
+// of fields, which Size counts, are not in the bytes of objects.
+func MeasureBinary(src []byte) (nodes, bytes int, err error) {
+	d := Decoder{src: view(src), budget: len(src)}
+	for pending := 1; pending > 0; pending-- {
+		parts, text, err := d.skipOne()
+		if err != nil {
+			return 0, 0, err
+		}
+		pending += parts
+		nodes++
+		bytes += text
+	}
+	return nodes, bytes, nil
+}
+
 // Decoder reads values that follow each other in one piece of bytes, such as
 // the columns of a row. All strings that it makes share one copy of the bytes,
 // which is made when the first is met: one allocation for a row, however many
@@ -331,54 +349,56 @@ func (d *Decoder) Skip() error {
 	// pending counts the values still to pass: no recursion, so that no depth of
 	// nesting costs stack.
 	for pending := 1; pending > 0; pending-- {
-		n, err := d.skipOne()
+		parts, _, err := d.skipOne()
 		if err != nil {
 			return err
 		}
-		pending += n
+		pending += parts
 	}
 	return nil
 }
 
-// skipOne passes over one tag with its content, and says how many values follow
-// that belong to it.
-func (d *Decoder) skipOne() (parts int, err error) {
+// skipOne passes over one tag with its content. It says how many values follow
+// that belong to it, and how long its text is.
+func (d *Decoder) skipOne() (parts, text int, err error) {
 	if d.at >= len(d.src) {
-		return 0, ErrTruncated
+		return 0, 0, ErrTruncated
 	}
 	tag := d.src[d.at]
 	d.at++
 	switch {
 	case tag >= tagShortString:
-		return 0, d.advance(uint64(tag &^ tagShortString))
+		n := int(tag &^ tagShortString)
+		return 0, n, d.advance(uint64(n))
 	case tag >= tagSmallInt || tag <= tagTrue:
-		return 0, nil
+		return 0, 0, nil
 	}
 	switch tag {
 	case tagDouble:
-		return 0, d.advance(8)
+		return 0, 0, d.advance(8)
 	case tagString, tagBytes:
 		n, err := d.Uvarint()
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		return 0, d.advance(n)
+		return 0, int(n), d.advance(n)
 	case tagTimestamp:
 		if _, err := d.Uvarint(); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		_, err = d.Uvarint()
-		return 0, err
+		return 0, 0, err
 	case tagList, tagObject:
-		return d.count(1)
+		parts, err = d.count(1)
+		return parts, 0, err
 	case tagMap:
-		n, err := d.count(2)
-		return 2 * n, err
+		entries, err := d.count(2)
+		return 2 * entries, 0, err
 	case tagInt, tagJSONInt, tagUint, tagDuration:
 		_, err = d.Uvarint()
-		return 0, err
+		return 0, 0, err
 	}
-	return 0, ErrEncoding
+	return 0, 0, ErrEncoding
 }
 
 // advance passes over n bytes.

@@ -39,6 +39,9 @@
 // remembers: an integer that came from JSON carries a mark (OfJSONInt), which
 // changes how it is written and nothing else.
 //
+// Canonicalizer gives a request the one form and the fingerprint by which a second
+// request under the same id is known to be the same or not.
+//
 // # What it never does
 //
 // It never judges a limit of the language for its caller (TooLarge says, the

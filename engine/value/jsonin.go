@@ -12,7 +12,8 @@ import (
 // are not UTF-8, and numbers that neither kind can hold: an integer beyond 64
 // bits passes only if a double writes it back unchanged. The error is a
 // *JSONError. Size is not judged here (transactions.md: sizes are judged at
-// execution only); the value takes at most 40 bytes for each byte of text.
+// execution only); a value of tiny parts takes up to 100 bytes for each byte of
+// text.
 func FromJSON(raw []byte) (Value, error) {
 	p := jsonParser{cursor: cursor{src: raw}}
 	v, err := p.value(0)

@@ -17,7 +17,6 @@ type decimal struct {
 	mantissa uint64
 	long     bool  // the mantissa has more digits than 64 bits hold
 	exponent int64 // saturates far beyond every range
-	integer  bool  // written without point and exponent
 }
 
 // exponentCap keeps sums of exponents and counts of digits from overflowing.
@@ -26,11 +25,10 @@ const exponentCap = 1 << 40
 // parseDecimal reads a whole text that has the form of a JSON number; it is not
 // ok for any other.
 func parseDecimal[T Text](text T) (d decimal, ok bool) {
-	end, integer, ok := scanNumber(text, 0)
+	end, _, ok := scanNumber(text, 0)
 	if !ok || end != len(text) {
 		return d, false
 	}
-	d.integer = integer
 	i := 0
 	if text[0] == '-' {
 		d.negative = true
@@ -60,7 +58,7 @@ func parseDecimal[T Text](text T) (d decimal, ok bool) {
 		zeros = 0
 	}
 	if d.mantissa == 0 && !d.long {
-		return decimal{integer: integer}, true
+		return decimal{}, true
 	}
 	d.exponent += zeros
 	if i < end {

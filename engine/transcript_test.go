@@ -1,0 +1,303 @@
+package engine_test
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"lockstep/engine"
+	"lockstep/engine/entry"
+	"lockstep/engine/lang"
+	"lockstep/engine/outcome"
+	"lockstep/engine/program"
+	"lockstep/engine/schema"
+	"lockstep/engine/store"
+	"lockstep/engine/value"
+)
+
+// testStore lets the machine use a store on a disk in memory.
+type testStore struct{ *store.Store }
+
+func (s testStore) NewIter(lo, hi []byte) engine.Iterator { return s.Store.NewIter(lo, hi) }
+func (s testStore) NewBatch() engine.Batch                { return s.Store.NewBatch() }
+
+// scene is a machine that a transcript talks to.
+type scene struct {
+	t        *testing.T
+	disk     *vfs.MemFS
+	env      *lang.Env
+	store    *store.Store
+	machine  *engine.Machine
+	index    uint64
+	sequence uint64
+	counter  uint64
+	millis   int64
+}
+
+const session = 0xa11ce
+
+func newScene(t *testing.T) *scene {
+	env, err := lang.NewEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scene{t: t, env: env, disk: vfs.NewCrashableMem(), millis: 1_700_000_000_000}
+	s.open()
+	t.Cleanup(func() { _ = s.store.Close() })
+	return s
+}
+
+func (s *scene) open() {
+	var err error
+	if s.store, err = store.Open(store.Options{Dir: "copy", FS: s.disk}); err != nil {
+		s.t.Fatal(err)
+	}
+	if s.machine, err = engine.Open(testStore{s.store}, engine.Options{Local: session, Env: s.env}); err != nil {
+		s.t.Fatal(err)
+	}
+	s.index = s.machine.Position().Index
+}
+
+// "A reader checks them by eye": what users write, what the log says of it, and
+// what is there afterwards (transactions.md).
+func TestTranscripts(t *testing.T) {
+	datadriven.Walk(t, "testdata/transcripts", func(t *testing.T, path string) {
+		s := newScene(t)
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			s.t = t
+			for _, a := range d.CmdArgs {
+				if a.Key == "after" {
+					ms, err := strconv.ParseInt(a.Vals[0], 10, 64)
+					if err != nil {
+						t.Fatal(err)
+					}
+					s.millis += ms
+				}
+			}
+			switch d.Cmd {
+			case "schema":
+				return s.schema(d)
+			case "entry":
+				return s.entry(d)
+			case "query":
+				return s.query(d.Input)
+			case "rows":
+				return s.rows(d)
+			case "outcome":
+				return s.outcome(strings.TrimSpace(d.Input))
+			case "crash":
+				return s.crash(d.HasArg("flushed"))
+			case "position":
+				p := s.machine.Position()
+				return fmt.Sprintf("revision %d, schema %d, now %d, keys kept %ds", p.Revision, p.Schema, p.NowMillis-1_700_000_000_000, p.KeyWindowMillis/1000)
+			}
+			t.Fatalf("unknown command %s", d.Cmd)
+			return ""
+		})
+	})
+}
+
+func (s *scene) apply(cmd []byte) string {
+	s.index++
+	if err := s.machine.Apply(entry.Raw{Index: s.index, Cmd: cmd}); err != nil {
+		return "the copy stops: " + err.Error() + "\n"
+	}
+	done, err := s.machine.Commit()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var out strings.Builder
+	for _, a := range done {
+		for i := range a.Verdicts {
+			out.WriteString(verdict(&a.Verdicts[i]) + "\n")
+		}
+	}
+	return out.String()
+}
+
+func verdict(v *outcome.Verdict) string {
+	switch v.Kind {
+	case outcome.Executed, outcome.Duplicate:
+		prefix := ""
+		if v.Kind == outcome.Duplicate {
+			prefix = "recorded before: "
+		}
+		if v.Outcome.ID.IsZero() { // of a schema
+			return fmt.Sprintf("%sapplied: %t, version %d%s", prefix, v.Outcome.Committed, v.Outcome.Revision, reason(&v.Outcome))
+		}
+		return prefix + string(v.Outcome.AppendJSON(nil, "g"))
+	case outcome.KeyReused:
+		return "the id was used with another document"
+	case outcome.StaleSchema:
+		return "typed against another schema"
+	case outcome.Expired:
+		return "too old to tell"
+	}
+	return "?"
+}
+
+func reason(o *outcome.Outcome) string {
+	if o.Code == "" {
+		return ""
+	}
+	return ", " + o.Code + ": " + o.Message
+}
+
+func (s *scene) origin() entry.Origin {
+	s.sequence++
+	return entry.Origin{Proposer: session, Sequence: s.sequence}
+}
+
+func (s *scene) schema(d *datadriven.TestData) string {
+	e := entry.Schema{Origin: s.origin(), TimeMillis: s.millis, Document: []byte(d.Input)}
+	if doc, problems := schema.Parse([]byte(d.Input)); problems == nil {
+		e.Document = doc.Canonical()
+	}
+	if d.HasArg("if-match") {
+		d.ScanArgs(s.t, "if-match", &e.IfMatch)
+	}
+	return s.apply(entry.AppendSchema(nil, &e))
+}
+
+// entry orders one entry; each line of the input is a transaction, with an
+// optional id before it: "key=abc {…}" or "id=3 {…}".
+func (s *scene) entry(d *datadriven.TestData) string {
+	b := entry.Batch{Origin: s.origin(), TimeMillis: s.millis, Seed: [16]byte{1, 2, 3}}
+	compiled := s.machine.Compiled()
+	if compiled != nil {
+		b.SchemaVersion = compiled.Version
+	}
+	if d.HasArg("typed-against") {
+		d.ScanArgs(s.t, "typed-against", &b.SchemaVersion)
+	}
+	for line := range strings.Lines(d.Input) {
+		it, doc := s.id(strings.TrimSpace(line))
+		typed, refusal := program.ParseTransaction([]byte(doc), compiled)
+		if refusal != nil {
+			return "refused: " + refusal.Error()
+		}
+		fingerprint, err := value.Fingerprint([]byte(doc))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		it.Fingerprint, it.Proc, it.Params, it.Source = fingerprint, int32(typed.Proc), typed.Params, typed.Source
+		b.Items = append(b.Items, it)
+	}
+	return s.apply(entry.AppendBatch(nil, &b))
+}
+
+func (s *scene) id(line string) (entry.Item, string) {
+	if key, ok := strings.CutPrefix(line, "key="); ok {
+		key, doc, _ := strings.Cut(key, " ")
+		return entry.Item{ID: entry.ParseID(key)}, doc
+	}
+	if number, ok := strings.CutPrefix(line, "id="); ok {
+		number, doc, _ := strings.Cut(number, " ")
+		n, err := strconv.ParseUint(number, 10, 64)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return entry.Item{ID: entry.ID{Session: session, Counter: n}}, doc
+	}
+	s.counter++
+	return entry.Item{ID: entry.ID{Session: session, Counter: s.counter}}, line
+}
+
+func (s *scene) view() *engine.View {
+	v, err := engine.OpenView(testStore{s.store}, s.machine.Compiled(), s.env)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return v
+}
+
+func (s *scene) query(doc string) string {
+	v := s.view()
+	p, params, refusal := program.ParseQuery([]byte(doc), v.Compiled())
+	if refusal != nil {
+		return "refused: " + refusal.Error()
+	}
+	result, abort, err := v.Run(p, params)
+	switch {
+	case err != nil:
+		s.t.Fatal(err)
+	case abort != nil:
+		return "aborted: " + abort.Error()
+	}
+	return string(value.AppendJSON(nil, result))
+}
+
+// rows shows a page: rows TABLE [prefix=a,b] [key=a,b] [limit=N].
+func (s *scene) rows(d *datadriven.TestData) string {
+	table, limit := d.CmdArgs[0].Key, engine.DefaultPageRows
+	var prefix []string
+	v := s.view()
+	for _, a := range d.CmdArgs[1:] {
+		switch a.Key {
+		case "prefix":
+			prefix = a.Vals
+		case "limit":
+			d.ScanArgs(s.t, "limit", &limit)
+		case "key":
+			row, err := v.Row(table, a.Vals)
+			return show(row, err)
+		}
+	}
+	var out strings.Builder
+	for after := ""; ; {
+		page, err := v.Page(table, prefix, limit, after)
+		if err != nil {
+			return show(value.Value{}, err)
+		}
+		for _, row := range page.Rows {
+			out.Write(append(value.AppendJSON(nil, row), '\n'))
+		}
+		if after = page.Next; after == "" {
+			return out.String()
+		}
+		out.WriteString("…\n")
+	}
+}
+
+func show(row value.Value, err error) string {
+	var input *engine.InputError
+	if errors.As(err, &input) || errors.Is(err, engine.ErrNoTable) {
+		return "refused: " + err.Error()
+	}
+	if err != nil {
+		return "failed: " + err.Error()
+	}
+	return string(value.AppendJSON(nil, row))
+}
+
+func (s *scene) outcome(id string) string {
+	o, ok, err := s.view().Outcome(entry.ParseID(id))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if !ok {
+		return "unknown"
+	}
+	return string(o.AppendJSON(nil, "g"))
+}
+
+// crash loses what was not flushed; the log would now deliver it again.
+func (s *scene) crash(flushed bool) string {
+	if flushed {
+		if err := s.store.Flush(); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	disk := s.disk.CrashClone(vfs.CrashCloneCfg{})
+	if err := s.store.Close(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.disk = disk
+	s.open()
+	return fmt.Sprintf("at revision %d", s.machine.Position().Revision)
+}
