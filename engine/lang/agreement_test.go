@@ -20,7 +20,7 @@ import (
 // CEL says that it means (transactions.md: "its expressions are CEL").
 //
 // Left out is what Lockstep defines differently on purpose: doubles that leave
-// the finite, -0, the order of maps, text of doubles, time zones.
+// the finite, -0, ints and doubles beyond 2^53 compared exactly, the order of maps, text of doubles and spans, time zones.
 func TestAgreesWithCEL(t *testing.T) {
 	theirs, err := cel.NewEnv(cel.CrossTypeNumericComparisons(true),
 		cel.Variable("i", cel.IntType), cel.Variable("u", cel.UintType), cel.Variable("d", cel.DoubleType),
@@ -56,11 +56,8 @@ func TestAgreesWithCEL(t *testing.T) {
 		src := g.expr(rapid.SampledFrom(generated).Draw(t, "type"), 4)
 		ast, iss := theirs.Compile(src)
 		x, p := ours.Compile(src, scope, nil)
-		if (iss.Err() != nil) != (p != nil) {
+		if iss.Err() != nil || p != nil {
 			t.Fatalf("%s\ncompiles there: %v\ncompiles here: %v", src, iss.Err(), p)
-		}
-		if p != nil {
-			t.Fatalf("the generator made %s: %s", src, p)
 		}
 		prg, err := theirs.Program(ast)
 		if err != nil {
@@ -145,10 +142,10 @@ var productions = map[string][]string{
 		"$duration.getSeconds()", "$duration.getMilliseconds()", "int($timestamp)"},
 	"uint": {"0u", "5u", "18446744073709551615u", "u", "$uint + $uint", "$uint - $uint", "$uint * $uint", "$uint / $uint",
 		"$uint % $uint", "uint($int)", "uint($double)", "$bool ? $uint : $uint"},
-	"double": {"0.5", "-2.25", "3.0", "d", "$double + $double", "$double - $double", "$bool ? $double : $double", "double($int)", "-($double)"},
+	"double": {"0.5", "-2.25", "3.0", "d", "$double + $double", "$double - $double", "double(i)", "double(u)", "$bool ? $double : $double", "-($double)"},
 	"string": {"'h'", "'llo'", "''", "s", "'a'", "'ü'", "$string + $string", "string($int)", "string($uint)", "string($bool)",
-		"$bool ? $string : $string", "string(b'xy')", "string($duration)"},
-	"list": {"[]", "l", "[$int, $int]", "$list + $list", "$list.map($v, $int)", "$list.filter($v, $bool)",
+		"$bool ? $string : $string", "string(b'xy')", "string(t)"},
+	"list": {"[0]", "l", "[$int, $int]", "$list + $list", "$list.map($v, $int)", "$list.filter($v, $bool)",
 		"$list.map($v, $bool, $int)", "$bool ? $list : $list"},
 	"timestamp": {"t", "timestamp('2024-02-29T23:59:59.5Z')", "timestamp('1969-12-31T23:00:00-05:00')", "timestamp('9999-12-31T23:59:59Z')",
 		"$timestamp + $duration", "$duration + $timestamp", "$timestamp - $duration", "timestamp($int)", "$bool ? $timestamp : $timestamp"},

@@ -54,7 +54,7 @@ func order(f *Frame, op orderOp, a, b value.Value) (value.Value, *Fault) {
 // buildEquality compiles == and, negated, !=.
 func buildEquality(negated bool) builder {
 	return func(c *compiler, id int64, args []node, t Type) (node, *Problem) {
-		if !comparable(args[0].typ, args[1].typ) {
+		if !canEqual(args[0].typ, args[1].typ) {
 			return node{}, c.incomparable(id, args[0].typ, args[1].typ)
 		}
 		left, right := args[0].eval, args[1].eval
@@ -85,8 +85,8 @@ func buildEquality(negated bool) builder {
 	}
 }
 
-// comparable tells whether values of two types can be equal at all.
-func comparable(a, b Type) bool {
+// canEqual tells whether values of two types can be equal at all.
+func canEqual(a, b Type) bool {
 	number := func(k Kind) bool { return k == KInt || k == KUint || k == KDouble }
 	switch {
 	case a.Kind == KJSON || b.Kind == KJSON, number(a.Kind) && number(b.Kind):
@@ -98,9 +98,9 @@ func comparable(a, b Type) bool {
 	case a.Kind != b.Kind:
 		return false
 	case a.Kind == KList:
-		return comparable(a.elem(), b.elem())
+		return canEqual(a.elem(), b.elem())
 	case a.Kind == KMap:
-		return comparable(a.key(), b.key()) && comparable(a.elem(), b.elem())
+		return canEqual(a.key(), b.key()) && canEqual(a.elem(), b.elem())
 	}
 	return a.Object == b.Object
 }

@@ -103,9 +103,9 @@ func (c *compiler) comprehension(e ast.Expr) (node, *Problem) {
 	n := node{cost: over.cost + 1, typ: c.typeOf(e)}
 	switch x.macro {
 	case macroAll:
-		n.eval = body.quantifier("all", false)
+		n.eval = body.quantifier(false)
 	case macroExists:
-		n.eval = body.quantifier("exists", true)
+		n.eval = body.quantifier(true)
 	case macroExistsOne:
 		n.eval = body.existsOne()
 	default:
@@ -187,7 +187,7 @@ func (l *loop) holds(f *Frame, e value.Value) (bool, *Fault) {
 
 // quantifier is all and exists: a decisive element ends it, even where others
 // are faults; else the first fault is the result.
-func (l *loop) quantifier(_ string, decisive bool) evalFn {
+func (l *loop) quantifier(decisive bool) evalFn {
 	return func(f *Frame) (value.Value, *Fault) {
 		elems, ft := l.elements(f)
 		if ft != nil {

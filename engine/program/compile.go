@@ -2,6 +2,7 @@ package program
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"lockstep/engine/lang"
@@ -11,11 +12,14 @@ import (
 
 // compiler compiles one program.
 type compiler struct {
-	env    *lang.Env
-	schema *schema.Schema
-	query  bool // only steps that read
+	env     *lang.Env
+	schema  *schema.Schema
+	scratch *scratch
+	size    *size // shared by all programs of a schema
+	query   bool  // only steps that read
 
-	scope   *lang.Scope
+	base    *lang.Scope    // tx and params
+	bound   []lang.Var     // the names in scope beside them, in the order they were bound
 	slots   map[string]int // the slot of a name; names of two branches share it
 	next    int            // the next free slot
 	count   int            // steps so far
@@ -24,18 +28,43 @@ type compiler struct {
 	inlined bool            // an unknown table is a refusal of its own (interface.md, Errors)
 }
 
-func newCompiler(env *lang.Env, s *schema.Schema, tx lang.TxScope, params *lang.ObjectType) *compiler {
+// size bounds the work of compiling: every copy does it when it applies a
+// schema or an inline transaction.
+type size struct {
+	expressions, bytes int // that may still come
+	problems           int // after which compiling stops: a wrong expression takes longer than a right one
+	told               bool
+}
+
+// take counts an expression; it notes a problem, once, when there are too many.
+func (z *size) take(at tree.Cursor) bool {
+	if at.Problems.Len() >= z.problems {
+		return false
+	}
+	z.expressions--
+	z.bytes -= len(at.Node.Text)
+	if z.expressions >= 0 && z.bytes >= 0 {
+		return true
+	}
+	if !z.told {
+		z.told = true
+		at.Fail(tree.Invalid, "too many expressions before and including this one, or too long ones; values belong in params, and long transactions in procedures")
+	}
+	return false
+}
+
+func (c *Compiled) newCompiler(tx lang.TxScope, params *lang.ObjectType, z *size) *compiler {
 	variable := lang.Var{Name: "params", Type: lang.Type{Kind: lang.KObject, Object: params}, Slot: schema.ParamsSlot}
 	return &compiler{
-		env: env, schema: s, query: tx == lang.TxQuery,
-		scope: lang.NewScope(tx).With(variable),
+		env: c.env, schema: c.Schema, scratch: c.scratch, size: z, query: tx == lang.TxQuery,
+		base:  lang.NewScope(tx).With(variable),
 		slots: map[string]int{}, next: schema.FirstSlot, apart: map[string]bool{},
 	}
 }
 
 // program compiles the steps and the return of a program.
 func (c *compiler) program(name string, params *lang.ObjectType, steps, result tree.Cursor) *Program {
-	p := &Program{Name: name, ParamsType: params, ResultType: lang.Type{Kind: lang.KNull}}
+	p := &Program{Name: name, ParamsType: params, ResultType: lang.Type{Kind: lang.KNull}, scratch: c.scratch}
 	for i, field := range params.Shape.Fields {
 		p.Params = append(p.Params, Param{Name: field, Type: params.Fields[i]})
 	}
@@ -50,24 +79,64 @@ func (c *compiler) program(name string, params *lang.ObjectType, steps, result t
 
 // expr compiles an expression in the present scope.
 func (c *compiler) expr(at tree.Cursor, want *lang.Type) *lang.Expr {
-	return c.exprIn(at, c.scope, want)
+	return c.exprWith(at, nil, want)
 }
 
-func (c *compiler) exprIn(at tree.Cursor, scope *lang.Scope, want *lang.Type) *lang.Expr {
-	before := 0
-	if at.Problems != nil {
-		before = at.Problems.Len()
+// exprWith compiles an expression in the present scope and one more name. The
+// scope that it is given holds only the names that it can mention, since
+// declaring a name takes longer than reading it; where that fails, all of them
+// are declared, for a message that knows them.
+func (c *compiler) exprWith(at tree.Cursor, more *lang.Var, want *lang.Type) *lang.Expr {
+	if !at.Here() || at.Node.Kind != tree.String {
+		return schema.Expression(at, c.env, c.base, want)
 	}
-	x := schema.Expression(at, c.env, scope, want)
-	if x == nil && at.Here() && at.Node.Kind == tree.String && at.Problems.Len() > before {
-		for _, name := range sortedNames(c.apart) {
-			if strings.Contains(at.Node.Text, name) {
-				at.Problems.Hint("the name " + name + " is bound in both branches of an if, but not with one type, so it is not in scope after it")
-				break
-			}
-		}
+	if !c.size.take(at) {
+		return nil
+	}
+	text := at.Node.Text
+	if x, problem := c.env.Compile(text, c.scope(more, func(name string) bool { return strings.Contains(text, name) }), want); problem == nil {
+		return x
+	}
+	before := at.Problems.Len()
+	x := schema.Expression(at, c.env, c.scope(more, func(string) bool { return true }), want)
+	if at.Problems.Len() > before {
+		c.explainApart(at)
 	}
 	return x
+}
+
+// scope is the names in scope that are wanted.
+func (c *compiler) scope(more *lang.Var, wanted func(string) bool) *lang.Scope {
+	s := c.base
+	for _, v := range c.bound {
+		if wanted(v.Name) {
+			s = s.With(v)
+		}
+	}
+	if more != nil {
+		s = s.With(*more)
+	}
+	return s
+}
+
+// explainApart adds to a problem that may come of a name that is not in scope
+// any more.
+func (c *compiler) explainApart(at tree.Cursor) {
+	for _, name := range sortedNames(c.apart) {
+		if strings.Contains(at.Node.Text, name) {
+			at.Problems.Hint("the name " + name + " is bound in both branches of an if, but not with one type, so it is not in scope after it")
+			return
+		}
+	}
+}
+
+// lookup finds a name that is bound.
+func lookup(bound []lang.Var, name string) (lang.Var, bool) {
+	i := slices.IndexFunc(bound, func(v lang.Var) bool { return v.Name == name })
+	if i < 0 {
+		return lang.Var{}, false
+	}
+	return bound[i], true
 }
 
 // steps compiles a list of steps; name is what aborts call the list.
@@ -207,7 +276,7 @@ func (c *compiler) bind(at tree.Cursor, name string, t lang.Type) int {
 	if !schema.BoundName(at, name) {
 		return noSlot
 	}
-	if _, bound := c.scope.Lookup(name); bound {
+	if _, again := lookup(c.bound, name); again {
 		at.Fail(tree.Invalid, "the name %q is bound already; a name is bound once", name)
 		return noSlot
 	}
@@ -218,7 +287,7 @@ func (c *compiler) bind(at tree.Cursor, name string, t lang.Type) int {
 		c.next++
 	}
 	delete(c.apart, name)
-	c.scope = c.scope.With(lang.Var{Name: name, Type: t, Slot: slot})
+	c.bound = append(slices.Clip(c.bound), lang.Var{Name: name, Type: t, Slot: slot})
 	return slot
 }
 

@@ -1,6 +1,8 @@
 package program
 
 import (
+	"slices"
+
 	"lockstep/engine/lang"
 	"lockstep/engine/schema"
 	"lockstep/engine/schema/tree"
@@ -38,7 +40,7 @@ func (c *compiler) rowStep(body tree.Cursor, name string, replace bool) step {
 		return nil
 	}
 	row := body.Field("row")
-	given := c.columns(s.table, row, c.scope, false)
+	given := c.columns(s.table, row, nil, false)
 	s.columns = c.filled(s.table, row, given, nil)
 	s.as = c.as(body, s.table, false)
 	return s
@@ -55,9 +57,8 @@ func (c *compiler) setStep(body tree.Cursor, name string, upsert bool) step {
 	}
 	s.key = c.key(s.table, body.Field("key"))
 	row := lang.Type{Kind: lang.KObject, Object: s.table.RowType, Nullable: upsert}
-	scope := c.scope.With(lang.Var{Name: "row", Type: row, Slot: schema.RowSlot})
 	set := body.Field("set")
-	given := c.columns(s.table, set, scope, true)
+	given := c.columns(s.table, set, &lang.Var{Name: "row", Type: row, Slot: schema.RowSlot}, true)
 	for i, x := range given {
 		if x != nil {
 			s.set = append(s.set, assignment{i, x})
@@ -72,7 +73,7 @@ func (c *compiler) setStep(body tree.Cursor, name string, upsert bool) step {
 
 // columns compiles the entries of row or set; the result is by column, nil
 // where there is no entry.
-func (c *compiler) columns(t *schema.Table, at tree.Cursor, scope *lang.Scope, set bool) []*lang.Expr {
+func (c *compiler) columns(t *schema.Table, at tree.Cursor, row *lang.Var, set bool) []*lang.Expr {
 	given := make([]*lang.Expr, len(t.Columns))
 	if !at.Here() || !at.IsMap() {
 		return given
@@ -87,7 +88,7 @@ func (c *compiler) columns(t *schema.Table, at tree.Cursor, scope *lang.Scope, s
 		case set && t.IsKey(i):
 			e.Value.Fail(tree.Invalid, "the column %q is part of the key of %s and can't be set; delete the row and insert another", e.Key, t.Name)
 		default:
-			given[i] = c.exprIn(e.Value, scope, &t.Columns[i].Type)
+			given[i] = c.exprWith(e.Value, row, &t.Columns[i].Type)
 		}
 	}
 	return given
@@ -153,30 +154,28 @@ func (c *compiler) ifStep(body tree.Cursor, name string, depth int) step {
 	}
 	s := &ifStep{at: name}
 	s.expr = c.expr(body.Field("expr"), &lang.Type{Kind: lang.KBool})
-	before := c.scope
+	before := c.bound
 	s.then = c.steps(body.Field("then"), name+".then", depth+1)
-	then := c.scope
-	c.scope = before
+	then := c.bound
+	c.bound = before
 	s.another = c.steps(body.Field("else"), name+".else", depth+1)
-	another := c.scope
-	c.scope = before
+	another := c.bound
+	c.bound = before
 	c.join(then, another)
 	return s
 }
 
 // join brings into scope what both branches of an if bound with one type. A
 // name has the same slot in both.
-func (c *compiler) join(then, another *lang.Scope) {
-	for _, name := range sortedNames(c.slots) {
-		a, inThen := then.Lookup(name)
-		b, inElse := another.Lookup(name)
-		if _, before := c.scope.Lookup(name); before || !inThen || !inElse {
-			continue
-		}
-		if a.Type.Equal(b.Type) {
-			c.scope = c.scope.With(a)
-		} else {
-			c.apart[name] = true
+func (c *compiler) join(then, another []lang.Var) {
+	for _, v := range then[len(c.bound):] {
+		other, both := lookup(another, v.Name)
+		switch {
+		case !both:
+		case v.Type.Equal(other.Type):
+			c.bound = append(slices.Clip(c.bound), v)
+		default:
+			c.apart[v.Name] = true
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"lockstep/engine/lang"
 	"lockstep/engine/schema"
@@ -19,7 +20,8 @@ type Compiled struct {
 
 	env     *lang.Env
 	byName  map[string]int
-	queries []queryForm  // parallel to Procs
+	queries []func() queryForm // parallel to Procs; compiled when they are first asked for
+	scratch *scratch
 	inline  *inlineCache // compiled inline transactions and queries
 }
 
@@ -81,49 +83,43 @@ func Load(canonical, layout []byte, env *lang.Env) (*Compiled, error) {
 
 // compileAll compiles the procedures of a schema.
 func compileAll(s *schema.Schema, env *lang.Env, ps *tree.Problems) *Compiled {
-	c := &Compiled{Schema: s, env: env, byName: map[string]int{}, inline: newInlineCache(MaxCachedInlines)}
+	c := &Compiled{Schema: s, env: env, byName: map[string]int{}, scratch: &scratch{}, inline: newInlineCache(MaxCachedInlines)}
 	section := s.Doc.Cursor(ps).Field("procedures")
 	entries := section.Entries()
 	if len(entries) > MaxProcedures {
 		section.Fail(tree.Invalid, "%d procedures; a schema has at most %d", len(entries), MaxProcedures)
 		return c
 	}
-	steps := 0
+	z := &size{MaxSchemaExpressions, MaxSchemaText, tree.MaxProblems, false}
 	for _, e := range entries {
 		if !schema.Name(e.Value, "procedure", e.Key) {
 			continue
 		}
-		p, count := compileProcedure(e.Key, e.Value, s, env, lang.TxFull)
-		if steps += count; steps > MaxSchemaSteps {
-			section.Fail(tree.Invalid, "more than %d steps in all procedures together", MaxSchemaSteps)
-			return c
-		}
+		p := c.compileProcedure(e.Key, e.Value, lang.TxFull, z)
 		if p == nil {
 			continue
 		}
 		c.byName[e.Key] = len(c.Procs)
 		c.Procs = append(c.Procs, p)
-		c.queries = append(c.queries, asQuery(p, e, s, env))
+		c.queries = append(c.queries, sync.OnceValue(func() queryForm { return c.asQuery(p, e) }))
 	}
 	return c
 }
 
-// compileProcedure compiles one procedure and counts its steps.
-func compileProcedure(name string, at tree.Cursor, s *schema.Schema, env *lang.Env, tx lang.TxScope) (*Program, int) {
+// compileProcedure compiles one procedure.
+func (c *Compiled) compileProcedure(name string, at tree.Cursor, tx lang.TxScope, z *size) *Program {
 	if !at.Object(nil, "params", "steps", "return") {
-		return nil, 0
+		return nil
 	}
-	params, ok := paramsType(at.Field("params"), name)
+	params, ok := paramsType(at.Field("params"))
 	if !ok {
-		return nil, 0
+		return nil
 	}
-	c := newCompiler(env, s, tx, params)
-	p := c.program(name, params, at.Field("steps"), at.Field("return"))
-	return p, c.count
+	return c.newCompiler(tx, params, z).program(name, params, at.Field("steps"), at.Field("return"))
 }
 
 // paramsType reads declared params; none are declared where the node is not there.
-func paramsType(at tree.Cursor, name string) (*lang.ObjectType, bool) {
+func paramsType(at tree.Cursor) (*lang.ObjectType, bool) {
 	if !at.Here() || at.Node.Kind == tree.Null {
 		return emptyParams(), true
 	}
@@ -143,14 +139,14 @@ func emptyParams() *lang.ObjectType {
 
 // asQuery compiles a procedure that only reads as a query, in which tx shows
 // less.
-func asQuery(p *Program, e tree.Entry, s *schema.Schema, env *lang.Env) queryForm {
+func (c *Compiled) asQuery(p *Program, e tree.Entry) queryForm {
 	if !p.ReadOnly {
 		return queryForm{refusal: "the procedure " + p.Name + " writes; a query only reads"}
 	}
 	var ps tree.Problems
 	at := e.Value
 	at.Problems = &ps
-	q, _ := compileProcedure(p.Name, at, s, env, lang.TxQuery)
+	q := c.compileProcedure(p.Name, at, lang.TxQuery, &size{MaxSchemaExpressions, MaxSchemaText, tree.MaxProblems, false})
 	if !ps.None() {
 		return queryForm{refusal: "the procedure " + p.Name + " can't be run as a query: " + ps.List()[0].Detail}
 	}

@@ -78,3 +78,20 @@ func FuzzDecodeParams(f *testing.F) {
 		}
 	})
 }
+
+// FuzzInline gives texts that no router made to the compiler of inline
+// transactions: no panic, and what it takes runs within its limits.
+func FuzzInline(f *testing.F) {
+	c := bank(f)
+	f.Add([]byte(`{"return":"a.balance","steps":[{"get":{"as":"a","key":["params.id"],"table":"accounts"}}],"types":{"id":"string","n":"null"}}`))
+	f.Add([]byte(`{"steps":[],"types":[null]}`))
+	f.Fuzz(func(t *testing.T, source []byte) {
+		p, refusal := c.Inline(source)
+		if refusal != nil {
+			return
+		}
+		if params, err := p.DecodeParams(nil); err == nil { // no params
+			outcome(t, p, params)
+		}
+	})
+}

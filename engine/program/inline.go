@@ -42,7 +42,7 @@ func (c *Compiled) compileInline(at tree.Cursor, tx lang.TxScope) *Program {
 	if !ok {
 		return nil
 	}
-	comp := newCompiler(c.env, c.Schema, tx, params)
+	comp := c.newCompiler(tx, params, &size{MaxInlineExpressions, MaxInlineText, maxInlineProblems, false})
 	comp.inlined = true
 	return comp.program("", params, at.Field("steps"), at.Field("return"))
 }
@@ -56,6 +56,9 @@ func inlineParams(at tree.Cursor) (*lang.ObjectType, bool) {
 	if !at.Here() {
 		return emptyParams(), true
 	}
+	if !at.IsMap() {
+		return nil, false
+	}
 	plain := *at.Node
 	plain.Items = make([]*tree.Node, len(at.Node.Items))
 	var nulls []string
@@ -67,7 +70,7 @@ func inlineParams(at tree.Cursor) (*lang.ObjectType, bool) {
 		plain.Items[i] = item
 	}
 	at.Node = &plain
-	params, ok := paramsType(at, "params")
+	params, ok := paramsType(at)
 	if !ok {
 		return nil, false
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -34,8 +33,8 @@ const maxID = 255
 // one pass; only when something is wrong with it is it read again, with more
 // care for what to say.
 func ParseTransaction(raw []byte, c *Compiled) (Typed, *Refusal) {
-	p := parsers.Get().(*parser)
-	defer p.release()
+	p := c.takeParser()
+	defer c.giveParser(p)
 	t, ok := p.call(raw, c)
 	if ok {
 		return t, nil
@@ -64,8 +63,8 @@ func ParseTransaction(raw []byte, c *Compiled) (Typed, *Refusal) {
 // ParseQuery reads and checks a query: a transaction document without id whose
 // steps, or whose procedure's steps, only read.
 func ParseQuery(raw []byte, c *Compiled) (*Program, value.Value, *Refusal) {
-	p := parsers.Get().(*parser)
-	defer p.release()
+	p := c.takeParser()
+	defer c.giveParser(p)
 	doc, refusal := p.document(raw, false)
 	if refusal != nil {
 		return nil, value.Value{}, refusal
@@ -105,13 +104,14 @@ func (c *Compiled) queryProcedure(name string) (*Program, *Refusal) {
 		return nil, c.unknownProcedure(name)
 	}
 	i, ok := c.byName[name]
-	switch {
-	case !ok:
+	if !ok {
 		return nil, c.unknownProcedure(name)
-	case c.queries[i].program == nil:
-		return nil, refusal(CodeInvalid, "/procedure", c.queries[i].refusal)
 	}
-	return c.queries[i].program, nil
+	q := c.queries[i]()
+	if q.program == nil {
+		return nil, refusal(CodeInvalid, "/procedure", q.refusal)
+	}
+	return q.program, nil
 }
 
 // parser holds what reading documents needs again and again.
@@ -123,16 +123,27 @@ type parser struct {
 	buf    []byte
 }
 
-// parsers are reused; they keep nothing of a document.
-var parsers = sync.Pool{New: func() any { return new(parser) }}
-
-func (p *parser) release() {
-	p.reset(nil)
-	clear(p.fields[:cap(p.fields)])
-	if cap(p.buf) > 64<<10 {
-		p.buf = nil
+// takeParser takes a parser that was used before, if there is one.
+func (c *Compiled) takeParser() *parser {
+	if c != nil {
+		if p, ok := c.scratch.parsers.Get().(*parser); ok {
+			return p
+		}
 	}
-	parsers.Put(p)
+	return new(parser)
+}
+
+// giveParser keeps a parser, and nothing of the document that it read.
+func (c *Compiled) giveParser(p *parser) {
+	if c == nil {
+		return
+	}
+	p.src = bytes.Buffer{}
+	p.dec.Reset(&p.src)
+	clear(p.fields)
+	if cap(p.buf) <= maxKeptBuffer {
+		c.scratch.parsers.Put(p)
+	}
 }
 
 func (p *parser) reset(raw []byte) {

@@ -120,6 +120,9 @@ func members(object jsontext.Value) []member {
 // inlineDocument compiles the steps of a document, and gives the canonical text
 // of them.
 func (c *Compiled) inlineDocument(doc document, tx lang.TxScope) (*Program, []byte, *Refusal) {
+	if n := len(doc.steps) + len(doc.result) + len(doc.types); n > MaxInlineBytes {
+		return nil, nil, refusal(CodeInvalid, "/steps", "the steps take "+itoa(n)+" bytes, too long for an inline transaction, which has at most "+itoa(MaxInlineBytes)+"; values belong in params, and long transactions in procedures")
+	}
 	source, problems := canonicalSource(doc)
 	if problems != nil {
 		return nil, nil, refuse(problems)

@@ -26,14 +26,23 @@ type run struct {
 	keyText []byte                            // scratch, to measure long keys
 }
 
-// runs holds the scratch of executions; none carries anything from one to the
-// next.
-var runs = sync.Pool{New: func() any { return new(run) }}
+// scratch is memory that is used again: by runs, and by readers of documents.
+// Nothing carries over from one use to the next.
+type scratch struct {
+	runs, parsers sync.Pool
+}
 
-func (r *run) release() {
+func (s *scratch) takeRun() *run {
+	if r, ok := s.runs.Get().(*run); ok {
+		return r
+	}
+	return new(run)
+}
+
+func (s *scratch) giveRun(r *run) {
 	r.f, r.st, r.lim = nil, nil, nil
 	clear(r.key[:])
-	runs.Put(r)
+	s.runs.Put(r)
 }
 
 // all executes a program but for its return.

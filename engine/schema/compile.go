@@ -20,6 +20,10 @@ func compileTables(doc *Document, env *lang.Env, ps *tree.Problems) []*Table {
 		section.Fail(tree.Invalid, "%d tables; a schema has at most %d", len(entries), MaxTables)
 		return nil
 	}
+	if n := countExpressions(entries); n > MaxTableExpressions {
+		section.Fail(tree.Invalid, "%d defaults and checks; a schema has at most %d", n, MaxTableExpressions)
+		return nil
+	}
 	var tables []*Table
 	for _, e := range entries {
 		if !ColumnName(e.Value, "table", e.Key) {
@@ -30,6 +34,20 @@ func compileTables(doc *Document, env *lang.Env, ps *tree.Problems) []*Table {
 		}
 	}
 	return tables
+}
+
+// countExpressions counts what there is to compile, whatever its shape.
+func countExpressions(tables []tree.Entry) int {
+	n := 0
+	for _, t := range tables {
+		for _, col := range t.Value.Field("columns").Entries() {
+			if col.Value.Field("default").Here() {
+				n++
+			}
+		}
+		n += len(t.Value.Field("checks").Elements())
+	}
+	return n
 }
 
 func compileTable(name string, c tree.Cursor, env *lang.Env) *Table {

@@ -14,9 +14,12 @@ const (
 	MaxKeyColumns    = 8       // of a key or an index: longer ones are a sign of a missing column
 	MaxIndexes       = 64      // of one table; each is written with every row
 	MaxChecks        = 64      // of one table; each is evaluated for every write
-	MaxNameBytes     = 64      // of a table, column, index, param, procedure or code
-	MaxTypeDepth     = 8       // lists and objects inside a param's type
-	fillCost         = 100_000 // cost that evaluating one default may take
+	// MaxTableExpressions bounds defaults and checks of all tables together; each
+	// takes some 100 µs to compile.
+	MaxTableExpressions = 8_000
+	MaxNameBytes        = 64      // of a table, column, index, param, procedure or code
+	MaxTypeDepth        = 8       // lists and objects inside a param's type
+	fillCost            = 100_000 // cost that evaluating one default may take
 )
 
 // DocumentLimits are the limits that a schema document is read under.

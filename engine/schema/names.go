@@ -97,6 +97,9 @@ func Expression(c tree.Cursor, env *lang.Env, scope *lang.Scope, want *lang.Type
 	}
 	switch c.Node.Kind {
 	case tree.String:
+		if c.Problems.Len() >= tree.MaxProblems {
+			return nil // enough is told, and a wrong expression takes longer than a right one
+		}
 		x, problem := env.Compile(c.Node.Text, scope, want)
 		if problem != nil {
 			c.FailAt(tree.Invalid, describe(problem), problem.Snippet)

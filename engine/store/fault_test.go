@@ -146,7 +146,7 @@ func TestOnFatalMayClose(t *testing.T) {
 // returned nil was true, and nothing but a prefix of the commits survives.
 func TestEveryChangeOfTheDiskFails(t *testing.T) {
 	opens, flushes, clean := 0, 0, 0
-	for k := 0; clean < 3; k++ {
+	for k := 0; clean < 3; k += stride() {
 		for _, lasting := range []bool{false, true} {
 			base := vfs.NewCrashableMem()
 			step, failed := 0, false
@@ -225,7 +225,7 @@ func commitUntilFault(s *Store, h *history, from, durable int) (int, error) {
 // A recovery that meets a full disk leaves the old contents in use, whichever
 // step it was; a failure to move the pointer ends the store, whole on disk.
 func TestEveryChangeOfARecoveryFails(t *testing.T) {
-	from := filled(t, vfs.NewMem(), "new", 2000)
+	from := filled(t, vfs.NewMem(), "new", scaled(2000))
 	stream, want := save(t, from), sumOf(contentsOf(t, from))
 	check(t, from.Close())
 	usable, ended, succeeded := 0, 0, 0
@@ -293,13 +293,14 @@ func TestDamagedTableIsNeverBelieved(t *testing.T) {
 	dir := "data/group/" + contentsName(1)
 	table := findTable(t, base, dir)
 	met := 0
-	for round := range 60 {
+	rounds := scaled(60)
+	for round := range rounds {
 		fs := vfs.NewMem()
 		ok, err := vfs.Clone(base, fs, "data", "data")
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}
-		damage(t, fs, dir+"/"+table, round)
+		damage(t, fs, dir+"/"+table, round, rounds)
 		s, err := Open(Options{Dir: "data/group", FS: fs})
 		if err != nil {
 			met++
@@ -310,8 +311,8 @@ func TestDamagedTableIsNeverBelieved(t *testing.T) {
 		}
 		check(t, s.Close())
 	}
-	if met < 30 {
-		t.Fatalf("only %d of 60 flipped bits were found", met)
+	if met < rounds/2 {
+		t.Fatalf("only %d of %d flipped bits were found", met, rounds)
 	}
 }
 
@@ -328,12 +329,12 @@ func findTable(t *testing.T, fs vfs.FS, dir string) string {
 }
 
 // damage flips one bit, further into the file with every round.
-func damage(t *testing.T, fs vfs.FS, path string, round int) {
+func damage(t *testing.T, fs vfs.FS, path string, round, rounds int) {
 	f, err := fs.OpenReadWrite(path, vfs.WriteCategoryUnspecified)
 	check(t, err)
 	info, err := f.Stat()
 	check(t, err)
-	at := info.Size() * int64(round) / 60
+	at := info.Size() * int64(round) / int64(rounds)
 	var b [1]byte
 	_, err = f.ReadAt(b[:], at)
 	check(t, err)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,8 +75,14 @@ func (f *failure) readable() error {
 }
 
 // guardFS is the file system that Pebble writes through. It notes the first
-// failed change, and from then on refuses every further one, so that the disk
-// stays as a crash at that moment would have left it. Reading passes through.
+// failed change, and from then on makes no further one, so that the disk stays as
+// a crash at that moment would have left it. Reading passes through.
+//
+// Changes not made are refused with the failure, with two exceptions, which seem
+// to succeed: those of the manifest and its marker, for Pebble can't go on after
+// their failure, not even to be closed, and the syncing of directories, for its
+// markers panic. Nothing is believed after a failure: whoever reports something
+// durable looks at the failure first.
 type guardFS struct {
 	vfs.FS
 	fail *failure
@@ -106,15 +113,28 @@ func (g *guardFS) note(op, path string, err error) error {
 	return g.fail.set(diskError(op, path, err))
 }
 
+// isManifest tells the files whose changes must not seem to fail.
+func (g *guardFS) isManifest(name string) bool {
+	base := g.FS.PathBase(name)
+	return strings.HasPrefix(base, "MANIFEST-") || strings.HasPrefix(base, "marker.manifest.")
+}
+
 func (g *guardFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := g.refused(true); err != nil {
+	manifest := g.isManifest(name)
+	err := g.refused(!manifest)
+	var f vfs.File
+	if err == nil {
+		f, err = g.FS.Create(name, category)
+		err = g.note("create", name, err)
+	}
+	switch {
+	case err == nil:
+		return &guardFile{File: f, fs: g, name: name, manifest: manifest}, nil
+	case manifest:
+		return &guardFile{File: vfs.NewMemFile(nil), fs: g, name: name, manifest: true}, nil
+	default:
 		return nil, err
 	}
-	f, err := g.FS.Create(name, category)
-	if err != nil {
-		return nil, g.note("create", name, err)
-	}
-	return &guardFile{File: f, fs: g, name: name}, nil
 }
 
 func (g *guardFS) OpenReadWrite(
@@ -191,25 +211,37 @@ func (g *guardFS) MkdirAll(dir string, perm os.FileMode) error {
 // guardFile is a file open for writing.
 type guardFile struct {
 	vfs.File
-	fs   *guardFS
-	name string
+	fs       *guardFS
+	name     string
+	manifest bool
 }
 
+// change makes a change, unless something has failed.
 func (f *guardFile) change(op string, do func() error) error {
-	if err := f.fs.refused(false); err != nil {
-		return err
+	err := f.fs.refused(false)
+	if err == nil {
+		err = f.fs.note(op, f.name, do())
 	}
-	return f.fs.note(op, f.name, do())
+	if f.manifest {
+		return nil
+	}
+	return err
 }
 
-func (f *guardFile) Write(p []byte) (n int, err error) {
-	err = f.change("write", func() error { n, err = f.File.Write(p); return err })
-	return n, err
+func (f *guardFile) Write(p []byte) (int, error) {
+	err := f.change("write", func() error { _, err := f.File.Write(p); return err })
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
-func (f *guardFile) WriteAt(p []byte, offset int64) (n int, err error) {
-	err = f.change("write", func() error { n, err = f.File.WriteAt(p, offset); return err })
-	return n, err
+func (f *guardFile) WriteAt(p []byte, offset int64) (int, error) {
+	err := f.change("write", func() error { _, err := f.File.WriteAt(p, offset); return err })
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 func (f *guardFile) Sync() error     { return f.change("sync", f.File.Sync) }
@@ -221,11 +253,15 @@ func (f *guardFile) SyncTo(length int64) (full bool, err error) {
 }
 
 // Close closes the file even after a failure: descriptors must not leak.
-func (f *guardFile) Close() error { return f.fs.note("close", f.name, f.File.Close()) }
+func (f *guardFile) Close() error {
+	err := f.fs.note("close", f.name, f.File.Close())
+	if f.manifest {
+		return nil
+	}
+	return err
+}
 
-// guardDir is a directory open for syncing. Its failed sync is noted and not
-// returned, for Pebble's marker panics on it. Nothing is believed from then on:
-// whoever reports something durable looks at the failure first.
+// guardDir is a directory open for syncing.
 type guardDir struct {
 	vfs.File
 	fs   *guardFS

@@ -23,6 +23,18 @@ func TestMain(m *testing.M) {
 		"github.com/cockroachdb/pebble/v2.(*ConcurrencyLimitScheduler).periodicGranter"))
 }
 
+// scaled reduces a number of rounds where the race detector makes each ten times
+// slower.
+func scaled(rounds int) int {
+	if raceEnabled {
+		return rounds / 5
+	}
+	return rounds
+}
+
+// stride is how far apart the steps are that are made to fail, for the same reason.
+func stride() int { return 5 / scaled(5) }
+
 // open opens a store with a small write buffer, so that tests flush often.
 func open(t testing.TB, fs vfs.FS) *Store {
 	t.Helper()

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -34,6 +35,9 @@ type iterable interface {
 }
 
 func newIter(c *contents, from iterable, lo, hi []byte) *Iter {
+	if lo != nil && hi != nil && bytes.Compare(lo, hi) >= 0 {
+		return &Iter{} // of no keys; Pebble takes such bounds for its own mistake
+	}
 	it, err := from.NewIter(&pebble.IterOptions{LowerBound: lo, UpperBound: hi})
 	if err != nil {
 		return &Iter{err: readError(err)}
@@ -123,13 +127,13 @@ func (i *Iter) Err() error {
 // Close lets go of the iterator and returns Err. A second Close does nothing
 // more. Key and Value stay what they are.
 func (i *Iter) Close() error {
-	if i.c != nil {
-		i.c.disown(i)
-	}
 	i.mu.Lock()
-	defer i.mu.Unlock()
 	err := i.err
 	i.free(ErrClosed)
+	i.mu.Unlock()
+	if i.c != nil {
+		i.c.disown(i) // last: until then the store's Close waits for it
+	}
 	return err
 }
 

@@ -127,10 +127,11 @@ func (sn *Snapshot) NewIter(lo, hi []byte) *Iter {
 
 // Close lets go of the snapshot. A second Close does nothing.
 func (sn *Snapshot) Close() error {
+	err := sn.free(ErrClosed)
 	if sn.c != nil {
-		sn.c.disown(sn)
+		sn.c.disown(sn) // last: until then the store's Close waits for it
 	}
-	return sn.free(ErrClosed)
+	return err
 }
 
 func (sn *Snapshot) release(reason error) { _ = sn.free(reason) }
