@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 
@@ -42,7 +43,9 @@ func (s *Server) forward(rq *request, otherwise *Problem) *Problem {
 	if rq.body != nil {
 		body = rq.body.b
 	}
-	raw, err := s.encodeRequest(rq, body, rq.deadline, "Idempotency-Key", key)
+	// The other node's own answer, at its deadline, must be here by ours.
+	left := time.Until(rq.deadline)
+	raw, err := s.encodeRequest(rq, body, rq.deadline.Add(-min(left/10, answerGrace)), "Idempotency-Key", key)
 	if err != nil {
 		return &Problem{Code: "malformed", Detail: err.Error()}
 	}
@@ -166,8 +169,9 @@ func (s *Server) ServeForwarded(raw []byte) ([]byte, error) {
 // relay sends the lines of a stream to a node with a copy, some at a time, and
 // writes its answers.
 func (st *stream) relay(w *counter) error {
-	for {
+	for number := 1; ; {
 		lines, err := st.gather()
+		number += len(lines)
 		if len(lines) > 0 {
 			if !st.relayLines(lines) {
 				return st.flush(w)
@@ -181,7 +185,13 @@ func (st *stream) relay(w *counter) error {
 			if st.ordered {
 				return st.flush(w)
 			}
+			number++
+		case err == io.EOF:
+			return st.flush(w)
 		default:
+			p := st.broken(err, number)
+			p.Group = st.rq.group
+			st.out = append(p.appendJSON(st.out), '\n')
 			return st.flush(w)
 		}
 		if err := st.flush(w); err != nil {
@@ -204,6 +214,13 @@ func (st *stream) gather() (lines [][]byte, err error) {
 		size += len(line)
 	}
 	return lines, nil
+}
+
+// endsRefused tells whether the last line of a stream's answer is a problem.
+func endsRefused(answer []byte) bool {
+	answer = bytes.TrimSuffix(answer, []byte{'\n'})
+	last := answer[bytes.LastIndexByte(answer, '\n')+1:]
+	return bytes.HasPrefix(last, []byte(`{"type":`))
 }
 
 // relayLines has another node answer lines. It reports false where the stream
@@ -229,7 +246,7 @@ func (st *stream) relayLines(lines [][]byte) bool {
 	if err == nil && got.StatusCode() == fasthttp.StatusOK {
 		st.out = append(st.out, got.Body()...)
 		answered = bytes.Count(got.Body(), []byte{'\n'})
-		if st.ordered && answered < len(lines) {
+		if st.ordered && (answered < len(lines) || endsRefused(got.Body())) {
 			return false
 		}
 	}

@@ -151,11 +151,14 @@ func (s *Server) ready(rq *request) *Problem {
 	if len(reasons) == 0 {
 		return s.answerDocument(rq, fasthttp.StatusOK, map[string]string{"status": "ready"})
 	}
-	code := "starting"
+	code := reasons[0].Code
 	for _, r := range reasons {
-		if r.Code == "draining" {
+		if r.Code == "draining" || r.Code == "starting" && code != "draining" {
 			code = r.Code
 		}
+	}
+	if (&Problem{Code: code}).rule().status != fasthttp.StatusServiceUnavailable {
+		code = "starting" // a reason of the node's own, which has no status
 	}
 	return &Problem{Code: code, Detail: reasons[0].Detail, Reasons: reasons}
 }

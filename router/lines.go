@@ -24,7 +24,11 @@ type patientReader struct {
 	conn net.Conn // nil: all of the body is here
 	idle time.Duration
 	stop <-chan struct{} // closed: nobody wants to hear more
+	last <-chan struct{} // closed: the node is stopping
 }
+
+// errStopping ends a stream on a node that stops.
+var errStopping = errors.New("the node is stopping")
 
 func (r *patientReader) Read(p []byte) (int, error) {
 	if r.conn != nil {
@@ -32,11 +36,13 @@ func (r *patientReader) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	// Whoever closes stop cuts the deadline afterwards: so either this sees stop,
-	// or the read meets the cut.
+	// Whoever closes stop or last cuts the deadline afterwards: so either this
+	// sees it, or the read meets the cut.
 	select {
 	case <-r.stop:
 		return 0, io.EOF
+	case <-r.last:
+		return 0, errStopping
 	default:
 		return r.body.Read(p)
 	}

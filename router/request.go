@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"net"
-	"os"
 	"strconv"
 	"time"
 
@@ -150,7 +149,7 @@ func (s *Server) readBody(rq *request, limit int) *Problem {
 	case errors.Is(err, errOverLimit):
 		s.drain(rq, stream)
 		return tooLarge(limit)
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case isTimeout(err):
 		rq.ctx.SetConnectionClose()
 		return &Problem{Code: "deadline_exceeded", Detail: "the body did not come in time"}
 	default:

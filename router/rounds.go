@@ -24,13 +24,16 @@ type rounds struct {
 
 	ctx  context.Context // ends with the front
 	mu   sync.Mutex
-	wait []*reader // in the order of arrival
-	came uint64    // readers that ever arrived
-	fly  int       // rounds under way
-	mark uint64    // came, when the newest round began
-	late *time.Timer
+	wait []*reader   // in the order of arrival
+	came uint64      // readers that ever arrived
+	fly  int         // rounds under way
+	next uint64      // number of the newest round
+	busy bool        // the newest round is under way
+	late *time.Timer // begins another round
 	last served
 }
+
+// While somebody waits, the newest round is under way or late is set.
 
 // served is a round that was answered: all that was acknowledged before began
 // lies at or below index.
@@ -67,7 +70,7 @@ func (r *rounds) index(w *reader, deadline time.Time) (uint64, error) {
 	r.came++
 	w.came = r.came
 	r.wait = append(r.wait, w)
-	if r.fly == 0 {
+	if len(r.wait) == 1 && !r.busy {
 		r.begin()
 	}
 	r.mu.Unlock()
@@ -103,14 +106,15 @@ func (r *rounds) recent(lag time.Duration) (uint64, bool) {
 // begin starts a round for all that wait; the lock is held.
 func (r *rounds) begin() {
 	r.fly++
-	r.mark = r.came
+	r.next++
+	r.busy = true
 	r.late.Reset(roundTicks * r.tick)
 	r.count()
-	go r.run(r.mark, time.Now())
+	go r.run(r.next, r.came, time.Now())
 }
 
-// run is one round.
-func (r *rounds) run(mark uint64, began time.Time) {
+// run is one round. Those who had come when it began are the first to came.
+func (r *rounds) run(number, came uint64, began time.Time) {
 	ctx, cancel := context.WithTimeout(r.ctx, roundTime)
 	index, err := r.source(ctx)
 	cancel()
@@ -118,12 +122,15 @@ func (r *rounds) run(mark uint64, began time.Time) {
 	defer r.mu.Unlock()
 	r.fly--
 	if err == nil {
-		r.serve(mark, served{began: began, index: index})
+		r.serve(came, served{began: began, index: index})
 	}
+	if number != r.next {
+		return // the newest round sees to those who still wait
+	}
+	r.busy = false
 	switch {
 	case len(r.wait) == 0:
 		r.late.Stop()
-	case mark != r.mark: // a newer round is under way, or has been
 	case err == nil:
 		r.begin()
 	default: // no primary, say: again after a tick, unless its change comes first
@@ -132,9 +139,9 @@ func (r *rounds) run(mark uint64, began time.Time) {
 }
 
 // serve lets go all who arrived before the round began; the lock is held.
-func (r *rounds) serve(mark uint64, by served) {
+func (r *rounds) serve(came uint64, by served) {
 	n := 0
-	for n < len(r.wait) && r.wait[n].came <= mark {
+	for n < len(r.wait) && r.wait[n].came <= came {
 		r.wait[n].index = by.index
 		r.wait[n].ready <- struct{}{}
 		n++

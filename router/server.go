@@ -49,6 +49,10 @@ type Server struct {
 	readers sync.Pool // *reader
 
 	lineBuffers sync.Pool // *bufio.Reader
+
+	streams  sync.Map      // *stream being served
+	stopping chan struct{} // closed when the front takes no more
+	once     sync.Once
 }
 
 // front is a group with what the router keeps for it.
@@ -64,7 +68,7 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: cfg.Log, idPrefix: randomHex(6)}
+	s := &Server{cfg: cfg, log: cfg.Log, idPrefix: randomHex(6), stopping: make(chan struct{})}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.calls.New = func() any { return newCall(s) }
 	s.buffers.New = func() any { return &buffer{b: make([]byte, 0, 1024)} }
@@ -86,6 +90,7 @@ func New(cfg Config) (*Server, error) {
 		Concurrency:                  cfg.Concurrency,
 		MaxConnsPerIP:                cfg.MaxConnsPerIP,
 		ReadBufferSize:               cfg.HeaderBytes,
+		WriteBufferSize:              cfg.HeaderBytes,
 		MaxRequestBodySize:           maxDocumentBytes,
 		StreamRequestBody:            true,
 		CloseOnShutdown:              true,
@@ -104,9 +109,15 @@ func (s *Server) Serve(ln net.Listener) error {
 	return nil
 }
 
-// Shutdown takes no more connections and waits for requests under way until the
-// context ends; then those that still wait are let go.
+// Shutdown takes no more connections and no more lines of streams, and waits for
+// requests under way until the context ends; then those that still wait are let
+// go.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.once.Do(func() { close(s.stopping) })
+	s.streams.Range(func(st, _ any) bool {
+		st.(*stream).cut()
+		return true
+	})
 	err := s.http.ShutdownWithContext(ctx)
 	s.cancel()
 	if err != nil {

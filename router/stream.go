@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -103,7 +102,7 @@ func (st *stream) attach() *Problem {
 		}
 		body = bytes.NewReader(st.rq.body.b)
 	}
-	from := &patientReader{body: body, conn: st.conn, idle: st.srv.cfg.StreamIdle, stop: st.stop}
+	from := &patientReader{body: body, conn: st.conn, idle: st.srv.cfg.StreamIdle, stop: st.stop, last: st.srv.stopping}
 	st.lines.from = st.srv.lineBuffers.Get().(*bufio.Reader)
 	st.lines.from.Reset(from)
 	return nil
@@ -126,6 +125,8 @@ func (st *stream) SupportsBodyWriteTo() bool { return true }
 // WriteTo serves the stream on the connection's goroutine; each write to w is
 // flushed.
 func (st *stream) WriteTo(w io.Writer) (int64, error) {
+	st.srv.streams.Store(st, nil)
+	defer st.srv.streams.Delete(st)
 	count := &counter{w: w}
 	var err error
 	if st.front == nil {
@@ -150,9 +151,7 @@ func (st *stream) collect() {
 // end waits until nothing touches the request any more.
 func (st *stream) end() {
 	close(st.stop)
-	if st.conn != nil {
-		_ = st.conn.SetReadDeadline(time.Unix(1, 0)) // wakes a pump that reads
-	}
+	st.cut()
 	<-st.pumped
 	if st.conn != nil {
 		// What is left of the body is passed over by the server.
@@ -179,7 +178,7 @@ func (st *stream) pump() {
 		case errors.Is(err, errLongLine):
 			c = st.refusedLine(&Problem{Code: "too_large", Detail: "a line is over the limit of " + strconv.Itoa(maxDocumentBytes) + " bytes"})
 		case err != nil:
-			st.push(st.refusedLine(brokenStream(err, number)))
+			st.push(st.refusedLine(st.broken(err, number)))
 			return
 		default:
 			if !st.window.wait(len(line), st.stop) {
@@ -233,13 +232,25 @@ func (st *stream) push(c *call) bool {
 	}
 }
 
-// brokenStream is the last line of a stream that did not end well.
-func brokenStream(err error, number int) *Problem {
+// broken is the last line of a stream that did not end well.
+func (st *stream) broken(err error, number int) *Problem {
 	at := " at line " + strconv.Itoa(number)
-	if errors.Is(err, os.ErrDeadlineExceeded) || isTimeout(err) {
+	select {
+	case <-st.srv.stopping:
+		return &Problem{Code: "draining", Detail: "the node is stopping; send the rest, from line " + strconv.Itoa(number) + " on, to another"}
+	default:
+	}
+	if isTimeout(err) {
 		return &Problem{Code: "deadline_exceeded", Detail: "no further line came in time," + at}
 	}
 	return &Problem{Code: "malformed", Detail: "the stream broke off" + at}
+}
+
+// cut wakes a pump that waits for a line.
+func (st *stream) cut() {
+	if st.conn != nil {
+		_ = st.conn.SetReadDeadline(time.Unix(1, 0))
+	}
 }
 
 // wait lets a line of n bytes through once there is room.

@@ -129,22 +129,40 @@ func (g *Group) Propose(cmd []byte, done func(Result)) error {
 	return nil
 }
 
-// await waits for a proposal's outcome. The library always tells one, at the latest when the replica stops.
+// await waits for a proposal's outcome. A proposal that was under way when this replica lost its leadership may
+// never get one from the library; a short while later it is Unknown.
 func (g *Group) await(request *dragonboat.RequestState, done func(Result)) {
 	defer g.waiters.Done()
-	answer := <-request.ResultC()
-	request.Release()
+	result := g.outcome(request)
 	g.inFlight.Add(-1)
-	if done == nil {
-		return
+	if done != nil {
+		done(result)
 	}
-	switch {
-	case answer.Completed():
-		done(Committed)
-	case answer.Dropped():
-		done(Dropped)
-	default:
-		done(Unknown)
+}
+
+func (g *Group) outcome(request *dragonboat.RequestState) Result {
+	var grace <-chan time.Time
+	for {
+		at, changed := g.leaders.wait()
+		if !at.Self && grace == nil {
+			t := time.NewTimer(g.host.ticks(graceTicks))
+			defer t.Stop()
+			grace = t.C
+		}
+		select {
+		case answer := <-request.ResultC():
+			request.Release()
+			switch {
+			case answer.Completed():
+				return Committed
+			case answer.Dropped():
+				return Dropped
+			}
+			return Unknown
+		case <-changed:
+		case <-grace:
+			return Unknown // the request isn't released: the library may still use it
+		}
 	}
 }
 

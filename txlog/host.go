@@ -19,10 +19,12 @@ import (
 
 // Host is a node's part in all its groups.
 type Host struct {
-	cfg      Config
-	registry *registry
-	nh       *dragonboat.NodeHost
-	events   *eventQueueOf
+	cfg       Config
+	registry  *registry
+	unlock    func()
+	nh        *dragonboat.NodeHost
+	transport *transport
+	events    *eventQueueOf
 
 	mu     sync.RWMutex
 	groups map[uint64]*Group
@@ -40,18 +42,33 @@ func Open(cfg Config) (*Host, error) {
 		return nil, err
 	}
 	routeLibraryLog(cfg.Log)
-	h := &Host{cfg: cfg, registry: newRegistry(), groups: map[uint64]*Group{}}
-	h.events = newEventQueue(cfg.OnEvent, cfg.Log)
-	nh, err := dragonboat.NewNodeHost(h.library())
-	if err == nil && nh == nil {
-		err = errors.New("the raft library could not start and doesn't say why; its log may") // traps.md, 20
-	}
+	unlock, err := lockDir(cfg.Dir)
 	if err != nil {
+		return nil, fmt.Errorf("txlog: opening %s: %w", cfg.Dir, err)
+	}
+	h := &Host{cfg: cfg, registry: newRegistry(), unlock: unlock, groups: map[uint64]*Group{}}
+	h.events = newEventQueue(cfg.OnEvent, cfg.Log)
+	if h.nh, err = h.start(); err != nil {
 		h.events.close()
+		unlock()
 		return nil, fmt.Errorf("txlog: opening %s: %w", cfg.Dir, openError(err))
 	}
-	h.nh = nh
 	return h, nil
+}
+
+// start starts the library. It panics over a log that it can't read, and answers neither a host nor an error
+// when a panic of its own wasn't an error (traps.md, 20).
+func (h *Host) start() (nh *dragonboat.NodeHost, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			nh, err = nil, fmt.Errorf("the raft library cannot open it: %v", r)
+		}
+	}()
+	nh, err = dragonboat.NewNodeHost(h.library())
+	if err == nil && nh == nil {
+		err = errors.New("the raft library cannot open it and doesn't say why; its log may")
+	}
+	return nh, err
 }
 
 // library is the configuration of the library's host.
@@ -71,7 +88,10 @@ func (h *Host) library() config.NodeHostConfig {
 		MaxSendQueueSize:    sendQueueBytes,
 		MaxReceiveQueueSize: receiveQueueBytes,
 		Expert: config.ExpertConfig{
-			TransportFactory:    &transportFactory{peers: h.cfg.Peers, service: h.cfg.Service, log: h.cfg.Log},
+			TransportFactory: &transportFactory{
+				peers: h.cfg.Peers, service: h.cfg.Service, log: h.cfg.Log, lost: h.lost,
+				deployment: deployment(h.cfg.Peers.Cluster()), made: func(t *transport) { h.transport = t },
+			},
 			NodeRegistryFactory: h.registry,
 			LogDBFactory:        logStoreFactory{},
 			LogDB:               logdb,
@@ -140,6 +160,7 @@ func (h *Host) Close() {
 	for _, g := range groups {
 		g.wait(context.Background())
 	}
+	h.unlock()
 }
 
 // NodeID is this node's id.

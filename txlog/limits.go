@@ -61,6 +61,10 @@ const (
 	// dialWait bounds dialling a peer for Raft messages.
 	dialWait = time.Second
 
+	// dialPatience is how long a message waits for a connection that is being dialled: a few round trips in one
+	// network. Messages behind it wait too, so it is far below an election's time.
+	dialPatience = 10 * time.Millisecond
+
 	// redialMin and redialMax bound the wait between attempts to reach a peer.
 	redialMin = 10 * time.Millisecond
 	redialMax = 500 * time.Millisecond
@@ -70,6 +74,10 @@ const (
 	// readRoundTicks is after how many ticks without an answer a read round is sent again (architecture.md,
 	// Reads): a round that is forwarded to a leader just elected can be lost.
 	readRoundTicks = 10
+
+	// graceTicks is how long a proposal that was under way when leadership was lost may still get a definite
+	// outcome.
+	graceTicks = 20
 
 	// transferRoundTicks is how long one request to hand over leadership gets before it is made again.
 	transferRoundTicks = 20
@@ -82,4 +90,12 @@ const (
 
 	// compactionWait bounds one request to drop log.
 	compactionWait = time.Minute
+)
+
+const (
+	// hastenTicks is how long each follower gives the one before it to win, when a leader's process is gone.
+	hastenTicks = 3
+
+	// timeoutNowTimes is how often a TimeoutNow is delivered: now, and after 1, 3, 7, 15 and 31 ms.
+	timeoutNowTimes = 6
 )

@@ -97,3 +97,16 @@ func (r *registry) replica(shard uint64, node NodeID) (uint64, bool) {
 	}
 	return found, found != 0
 }
+
+// rank is a replica's place among its group's in ascending order, one of them left out.
+func (r *registry) rank(shard, replica, without uint64) uint64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	before := uint64(0)
+	for key := range r.nodes {
+		if key.shard == shard && key.replica < replica && key.replica != without {
+			before++
+		}
+	}
+	return before
+}

@@ -17,9 +17,12 @@ import (
 
 // transportFactory makes the library's messages ride on the peer network.
 type transportFactory struct {
-	peers   *peer.Network
-	service byte
-	log     *slog.Logger
+	peers      *peer.Network
+	service    byte
+	deployment uint64
+	log        *slog.Logger
+	lost       func(NodeID)     // told of a peer that was connected and is gone
+	made       func(*transport) // told of what Create made
 }
 
 var _ config.TransportFactory = (*transportFactory)(nil)
@@ -28,6 +31,7 @@ var _ config.TransportFactory = (*transportFactory)(nil)
 func (f *transportFactory) Create(_ config.NodeHostConfig, messages raftio.MessageHandler, chunks raftio.ChunkHandler) raftio.ITransport {
 	t := &transport{transportFactory: *f, messages: messages, chunks: chunks, links: map[*link]struct{}{}}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
+	f.made(t)
 	return t
 }
 
@@ -128,6 +132,11 @@ func (t *transport) receiveMessages(from uint64, c *peer.Conn) {
 		if len(batch.Requests) > 0 && !t.deliver(batch) {
 			return
 		}
+		for _, m := range batch.Requests {
+			if m.Type == raftpb.TimeoutNow && batch.DeploymentId == t.deployment {
+				t.timeoutNow(m, time.Millisecond)
+			}
+		}
 	}
 }
 
@@ -224,7 +233,8 @@ type link struct {
 
 	mu      sync.Mutex
 	conn    *peer.Conn
-	dialing bool
+	dialing chan struct{} // closed when dialling is over; nil while nobody dials
+	reached bool          // there was a connection before
 	closed  bool
 	wait    time.Duration
 	next    time.Time // not to be dialled before
@@ -255,46 +265,78 @@ func (l *link) SendMessageBatch(batch raftpb.MessageBatch) error {
 	return nil
 }
 
-// connection answers the connection, nil while there is none.
+// connection answers the connection, nil while there is none. It waits a little for one that is being dialled:
+// followers have no reason to talk to each other before the one asks for the other's vote, and that should not
+// be lost.
 func (l *link) connection() *peer.Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.conn == nil && !l.dialing && !l.closed && !time.Now().Before(l.next) && l.transport.begin() {
-		l.dialing = true
+	if l.conn == nil && l.dialing == nil && !l.closed && !time.Now().Before(l.next) && l.transport.begin() {
+		l.dialing = make(chan struct{})
 		go l.run()
+	}
+	if dialing := l.dialing; l.conn == nil && dialing != nil {
+		l.mu.Unlock()
+		wait := time.NewTimer(dialPatience)
+		select {
+		case <-dialing:
+		case <-wait.C:
+		}
+		wait.Stop()
+		l.mu.Lock()
 	}
 	return l.conn
 }
 
 // run dials and then waits for the connection's end, so that it is noticed at once and not by a lost message.
+// When it ends it dials again at once: a peer that refuses now is gone.
 func (l *link) run() {
 	defer l.transport.serving.Done()
+	for {
+		conn := l.dial()
+		if conn == nil {
+			return
+		}
+		_, _ = conn.ReadFrame() // peers send nothing back: it ends with the connection
+		_ = conn.Close()
+		l.mu.Lock()
+		l.conn = nil
+		again := !l.closed
+		if again {
+			l.dialing = make(chan struct{})
+		}
+		l.mu.Unlock()
+		if !again {
+			return
+		}
+	}
+}
+
+// dial answers the connection that it made the link's, or nil.
+func (l *link) dial() *peer.Conn {
 	ctx, cancel := context.WithTimeout(l.transport.ctx, dialWait)
 	conn, err := l.transport.peers.Dial(ctx, uint64(l.node), l.transport.service)
 	cancel()
 	l.mu.Lock()
-	l.dialing = false
+	defer l.mu.Unlock()
+	close(l.dialing)
+	l.dialing = nil
 	if err != nil {
 		l.wait = min(max(2*l.wait, redialMin), redialMax)
 		l.next = time.Now().Add(l.wait)
-		l.mu.Unlock()
-		if !errors.Is(err, peer.ErrClosed) {
-			l.transport.log.Debug("a peer cannot be reached", "node", l.node, "error", err)
+		if l.reached && gone(err) && !l.closed {
+			l.reached = false
+			l.transport.lost(l.node)
 		}
-		return
+		l.transport.log.Debug("a peer cannot be reached", "node", l.node, "error", err)
+		return nil
 	}
 	if l.closed {
-		l.mu.Unlock()
 		_ = conn.Close()
-		return
+		return nil
 	}
-	l.conn, l.wait = conn, 0
-	l.mu.Unlock()
-	_, _ = conn.ReadFrame() // peers send nothing back: it ends with the connection
-	_ = conn.Close()
-	l.mu.Lock()
-	l.conn = nil
-	l.mu.Unlock()
+	l.conn, l.wait, l.reached = conn, 0, true
+	return conn
 }
 
 // Close ends the link.

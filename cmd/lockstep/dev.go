@@ -107,6 +107,10 @@ func (a *app) dev(ctx context.Context, o dev.Options, asJSON bool) error {
 		}
 		return nil
 	}
+	var option *dev.OptionError
+	if errors.As(err, &option) {
+		return usagef("%w", err)
+	}
 	if err != nil {
 		return err
 	}

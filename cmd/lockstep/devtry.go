@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"lockstep/cmd/lockstep/dev"
+	"lockstep/router/client"
 )
 
 // bankRequests are requests to paste, for a cluster with the bank example: spread
@@ -29,9 +32,37 @@ func bankRequests(info dev.Info) string {
 	}
 	fmt.Fprintf(&b, "  export LOCKSTEP_SERVER=%s\n", strings.Join(servers, ","))
 	b.WriteString("  lockstep status\n")
-	fmt.Fprintf(&b, "  kill -9 %d\n", info.Nodes[0].PID)
+	victim := primaryOf(info)
+	fmt.Fprintf(&b, "  kill -9 %d\n", victim.PID)
 	fmt.Fprintf(&b, "  lockstep tx %s transfer from=alice to=bob amount:=1\n", info.Group)
-	fmt.Fprintf(&b, "  lockstep dev restart %s --data %s\n", info.Nodes[0].Name, info.Data)
+	fmt.Fprintf(&b, "  lockstep dev restart %s --data %s\n", victim.Name, info.Data)
 	fmt.Fprintf(&b, "  lockstep verify %s\n", info.Group)
 	return b.String()
+}
+
+// askingPrimary bounds the question which node the primary is; without an answer
+// the first node stands for it.
+const askingPrimary = time.Second
+
+func primaryOf(info dev.Info) dev.Node {
+	first := info.Nodes[0]
+	cl, err := client.New(client.Config{Servers: []string{first.HTTP}})
+	if err != nil {
+		return first
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), askingPrimary)
+	defer cancel()
+	s, err := cl.Status(ctx)
+	if err != nil {
+		return first
+	}
+	for _, g := range s.Groups {
+		for _, n := range info.Nodes {
+			if g.Name == info.Group && n.Name == g.Primary {
+				return n
+			}
+		}
+	}
+	return first
 }

@@ -99,15 +99,23 @@ func (a *app) groupList() *cobra.Command {
 	return c
 }
 
-// groupTable shows the list within {"groups": […]}, or the list itself.
+// groupTable shows the list, a line a group.
 func groupTable(w io.Writer, doc json.RawMessage) error {
-	var wrapped struct {
-		Groups json.RawMessage `json:"groups"`
+	var list struct {
+		Groups []client.GroupStatus `json:"groups"`
 	}
-	if json.Unmarshal(doc, &wrapped) == nil && len(wrapped.Groups) > 0 {
-		doc = wrapped.Groups
+	if err := json.Unmarshal(doc, &list); err != nil {
+		return fmt.Errorf("the answer is no list of groups: %w", err)
 	}
-	return jsonTable(w, doc)
+	t := newTable(w, "GROUP", "PRIMARY", "REVISION", "COPIES")
+	for _, g := range list.Groups {
+		var copies []string
+		for _, p := range g.Partitions {
+			copies = append(copies, p.Node)
+		}
+		t.add(g.Name, g.Primary, g.Revision, strings.Join(copies, ", "))
+	}
+	return t.write(w)
 }
 
 // parsePairs reads NAME=VALUE.

@@ -59,6 +59,7 @@ Exit codes: 0 done, 1 refused or aborted, 2 wrong usage, 3 unavailable (try agai
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(a.in)
 	root.SetOut(a.out)

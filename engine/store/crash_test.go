@@ -58,7 +58,7 @@ func TestCrashAtEveryStepOfTheDisk(t *testing.T) {
 	var clones []clone
 	step := 0
 	fs := errorfs.Wrap(base, changes(func(errorfs.Op) error {
-		if step++; step%2 == 0 {
+		if step++; step%(2*stride()) == 0 {
 			cfg := vfs.CrashCloneCfg{UnsyncedDataPercent: 50 * (len(clones) % 3), RNG: rng}
 			clones = append(clones, clone{base.CrashClone(cfg), int(durable.Load())})
 		}
@@ -76,7 +76,7 @@ func TestCrashAtEveryStepOfTheDisk(t *testing.T) {
 	}
 	check(t, b.Close())
 	check(t, s.Close())
-	if len(clones) < 100 {
+	if len(clones) < scaled(100) {
 		t.Fatalf("only %d crashes", len(clones))
 	}
 	for _, c := range clones {

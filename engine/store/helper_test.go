@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
@@ -19,6 +20,9 @@ import (
 // TestMain finds goroutines left behind. Pebble itself leaves one, idle, when its
 // Open fails after it has registered with its scheduler of compactions.
 func TestMain(m *testing.M) {
+	if raceEnabled {
+		_ = flag.Set("rapid.checks", "20")
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction(
 		"github.com/cockroachdb/pebble/v2.(*ConcurrencyLimitScheduler).periodicGranter"))
 }

@@ -50,10 +50,10 @@ func fill(t testing.TB, s *Store, generation string, n int) {
 // "snapshots streamed out and in": the copy is equal, whatever was there before,
 // and goes backwards too (traps.md, 23: RecoverFromSnapshot must go backwards).
 func TestSnapshotRoundTrip(t *testing.T) {
-	from := filled(t, vfs.NewMem(), "old", 5000)
+	from := filled(t, vfs.NewMem(), "old", scaled(5000))
 	defer from.Close()
 	older, want := save(t, from), contentsOf(t, from)
-	fill(t, from, "new", 6000)
+	fill(t, from, "new", scaled(6000))
 	newer, wantNewer := save(t, from), contentsOf(t, from)
 
 	fs := vfs.NewCrashableMem()

@@ -56,6 +56,9 @@ func (p *Problem) Error() string {
 		b.WriteString(p.Detail)
 	}
 	for _, e := range p.Errors {
+		if strings.Contains(p.Detail, e.Detail) {
+			continue // the detail says it already
+		}
 		fmt.Fprintf(&b, "\n  %s: %s", e.Pointer, e.Detail)
 	}
 	return b.String()

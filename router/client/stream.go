@@ -56,20 +56,20 @@ type Stream struct {
 	prefix  string // of the ids made here
 	stopped chan struct{}
 
-	mu       sync.Mutex
-	changed  *sync.Cond // whatever below changed
-	made     uint64     // ids made
-	order    []*item    // accepted and not yet delivered, in the order sent
-	todo     []*item    // of these, to be written to the present connection
-	flight   []*item    // of these, written and unanswered on the present connection
-	held     []*item    // of these, refused for the moment, to be written again after a pause
-	closing  bool       // no more lines will come
-	ended    bool       // ordered, and refused
-	err      error      // why the stream failed, for good
-	open     int        // of order, without a final answer
-	moved    time.Time  // the last answer, or the first line in flight since
-	final    time.Time  // the last final answer, or the first line waiting since
-	refusal  *Problem   // the last one that was not final
+	mu      sync.Mutex
+	changed *sync.Cond // whatever below changed
+	made    uint64     // ids made
+	order   []*item    // accepted and not yet delivered, in the order sent
+	todo    []*item    // of these, to be written to the present connection
+	flight  []*item    // of these, written and unanswered on the present connection
+	held    []*item    // of these, refused for the moment, to be written again after a pause
+	closing bool       // no more lines will come
+	ended   bool       // ordered, and refused
+	err     error      // why the stream failed, for good
+	open    int        // of order, without a final answer
+	moved   time.Time  // the last answer, or the first line in flight since
+	final   time.Time  // the last final answer, or the first line waiting since
+	refusal *Problem   // the last one that was not final
 }
 
 // Stream opens a stream of transactions to a group. Nothing is sent before the

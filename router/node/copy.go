@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
@@ -41,7 +42,7 @@ func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 		Local: n.session, Env: n.env, Log: n.cfg.Log, Fatal: n.fatal,
 		Applied: c.applied,
 	})
-	cfg.StateMachine = c.part
+	cfg.StateMachine = logMachine{c.part}
 	log, err := n.host.StartGroup(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("start the copy of group %s: %w", name, err)
@@ -57,6 +58,25 @@ func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 	c.orderer.Store(o)
 	n.orders.Add(o)
 	return c, nil
+}
+
+// logMachine is a partition as the log wants it: what ends because the log asked
+// for it is called so.
+type logMachine struct{ *partition.Partition }
+
+func (m logMachine) SaveSnapshot(prepared any, w io.Writer, stop <-chan struct{}) error {
+	return stopped(m.Partition.SaveSnapshot(prepared, w, stop))
+}
+
+func (m logMachine) RecoverFromSnapshot(r io.Reader, stop <-chan struct{}) error {
+	return stopped(m.Partition.RecoverFromSnapshot(r, stop))
+}
+
+func stopped(err error) error {
+	if errors.Is(err, store.ErrStopped) {
+		return fmt.Errorf("%w: %w", txlog.ErrStopped, err)
+	}
+	return err
 }
 
 // applied hands verdicts to those who wait. Before the orderer is made nobody

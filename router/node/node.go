@@ -221,13 +221,14 @@ func (n *Node) Stop(ctx context.Context) error {
 	n.draining.Store(true)
 	n.handOver(ctx)
 	var errs []error
+	// Clients first: what they have under way still gets its outcome.
+	if err := n.server.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		errs = append(errs, fmt.Errorf("stop serving clients: %w", err))
+	}
 	for _, c := range n.allCopies() {
 		if err := c.orderer.Load().Close(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("drain group %s: %w", c.name, err))
 		}
-	}
-	if err := n.server.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		errs = append(errs, fmt.Errorf("stop serving clients: %w", err))
 	}
 	n.cancel()
 	n.work.Wait()

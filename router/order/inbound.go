@@ -55,7 +55,10 @@ func (in *inbound) serve(frame []byte) error {
 	}
 	var fx effects
 	now := o.now()
+	// The peer may have heard of this node's election before the event came here.
+	node, term, ok := o.cfg.Log.Leader()
 	o.mu.Lock()
+	o.see(view{node, term, ok}, &fx)
 	for i := range in.parsed {
 		o.admitForeign(in, &in.parsed[i], now)
 	}

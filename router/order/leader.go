@@ -95,7 +95,7 @@ func (o *Orderer) recall(fx *effects) {
 func (o *Orderer) again(refs []ref, fx *effects) {
 	back := make([]*pending, 0, len(refs))
 	for _, r := range refs {
-		if r.alive() != nil {
+		if r.alive() != nil && r.current() {
 			back = append(back, r.p)
 		}
 	}

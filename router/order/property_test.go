@@ -59,17 +59,20 @@ func (w *world) actions() map[string]func(*rapid.T) {
 	s := w.s
 	node := rapid.IntRange(0, len(s.nodes)-1)
 	timeout := rapid.SampledFrom([]time.Duration{7 * time.Millisecond, 50 * time.Millisecond, 300 * time.Millisecond, 3 * time.Second, 20 * time.Second})
-	pickConn := func(t *rapid.T) *simConn {
-		if len(s.conns) == 0 {
-			t.Skip("no connection")
+	// onConn and onOpen are steps of one connection or one entry, if there is any.
+	onConn := func(step func(*simConn)) func(*rapid.T) {
+		return func(t *rapid.T) {
+			if len(s.conns) > 0 {
+				step(s.conns[rapid.IntRange(0, len(s.conns)-1).Draw(t, "connection")])
+			}
 		}
-		return s.conns[rapid.IntRange(0, len(s.conns)-1).Draw(t, "connection")]
 	}
-	pickOpen := func(t *rapid.T) int {
-		if len(s.open) == 0 {
-			t.Skip("nothing proposed")
+	onOpen := func(step func(int)) func(*rapid.T) {
+		return func(t *rapid.T) {
+			if len(s.open) > 0 {
+				step(rapid.IntRange(0, len(s.open)-1).Draw(t, "entry"))
+			}
 		}
-		return rapid.IntRange(0, len(s.open)-1).Draw(t, "entry")
 	}
 	return map[string]func(*rapid.T){
 		"submit": func(t *rapid.T) {
@@ -86,14 +89,11 @@ func (w *world) actions() map[string]func(*rapid.T) {
 		},
 		"lose the leader": func(t *rapid.T) { s.elect(-1, rapid.SliceOfN(node, 0, 3).Draw(t, "heard")...) },
 		"hear":            func(t *rapid.T) { s.hear(node.Draw(t, "node")) },
-		"commit":          func(t *rapid.T) { s.commit(pickOpen(t)) },
-		"drop":            func(t *rapid.T) { s.drop(pickOpen(t)) },
-		"forget silently": func(t *rapid.T) {
-			i := pickOpen(t)
-			s.open = append(s.open[:i:i], s.open[i+1:]...)
-		},
-		"say unknown": func(t *rapid.T) { s.open[pickOpen(t)].done(Unknown) },
-		"apply":       func(t *rapid.T) { s.applyNext(node.Draw(t, "node")) },
+		"commit":          onOpen(s.commit),
+		"drop":            onOpen(s.drop),
+		"forget silently": onOpen(func(i int) { s.open = append(s.open[:i:i], s.open[i+1:]...) }),
+		"say unknown":     onOpen(func(i int) { s.open[i].done(Unknown) }),
+		"apply":           func(t *rapid.T) { s.applyNext(node.Draw(t, "node")) },
 		"log refuses": func(t *rapid.T) {
 			n := s.nodes[node.Draw(t, "node")]
 			if n.refuse = nil; rapid.Bool().Draw(t, "refuse") {
@@ -101,10 +101,10 @@ func (w *world) actions() map[string]func(*rapid.T) {
 			}
 		},
 		"dial":          func(t *rapid.T) { s.dial(node.Draw(t, "node")) },
-		"write":         func(t *rapid.T) { s.carry(pickConn(t)) },
-		"deliver there": func(t *rapid.T) { s.deliverThere(pickConn(t)) },
-		"deliver back":  func(t *rapid.T) { s.deliverBack(pickConn(t)) },
-		"sever":         func(t *rapid.T) { s.sever(pickConn(t)) },
+		"write":         onConn(func(c *simConn) { s.carry(c) }),
+		"deliver there": onConn(func(c *simConn) { s.deliverThere(c) }),
+		"deliver back":  onConn(func(c *simConn) { s.deliverBack(c) }),
+		"sever":         onConn(s.sever),
 		"cut": func(t *rapid.T) {
 			s.cut[[2]int{node.Draw(t, "from"), node.Draw(t, "to")}] = rapid.Bool().Draw(t, "cut")
 		},

@@ -141,8 +141,8 @@ func stamp(raw []byte, origin entry.Origin, millis int64) []byte {
 }
 
 // Applied gives the verdicts on an entry that this router proposed, one for each
-// of its transactions, after they were committed to the group's store. They are
-// read during the call only.
+// of its transactions, after they were committed to the group's store. Their
+// bytes are read during the call only; their strings are kept.
 func (o *Orderer) Applied(sequence uint64, verdicts []outcome.Verdict) {
 	var fx effects
 	o.mu.Lock()

@@ -2,6 +2,7 @@ package txlogtest
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,12 @@ const Shard = 1
 // Patience bounds every wait of a Cluster.
 const Patience = 20 * time.Second
 
+// Calm is a profile for tests that aren't about time: a busy machine shouldn't change the leader behind a test's
+// back.
+func Calm() txlog.Profile {
+	return txlog.Profile{Name: "calm", Tick: 5 * time.Millisecond, ElectionTicks: 60, HeartbeatTicks: 5}
+}
+
 // ClusterID is the cluster of every Cluster.
 func ClusterID() peer.ClusterID { return peer.ClusterID{'t', 'e', 's', 't', 1, 2, 3, 4, 5} }
 
@@ -28,6 +35,11 @@ type Options struct {
 	Host func(node int, c *txlog.Config)
 	// Machine changes a node's state machine before it starts.
 	Machine func(node int, m *Machine)
+	// Profile is how the cluster keeps time; the zero value means Calm.
+	Profile txlog.Profile
+	// Dir is where the nodes keep their directories; empty means a new one of the test. Nodes that were there
+	// before go on.
+	Dir string
 	// Log takes the log; nil discards it.
 	Log *slog.Logger
 }
@@ -38,6 +50,9 @@ type Cluster struct {
 	dir   string
 	opts  Options
 	nodes []*node
+
+	session  string // makes the ids of entries this cluster's own
+	proposed int
 }
 
 type node struct {
@@ -55,10 +70,16 @@ type node struct {
 // Start starts n nodes, each a voter of the group.
 func Start(t testing.TB, n int, opts Options) *Cluster {
 	t.Helper()
+	if opts.Profile == (txlog.Profile{}) {
+		opts.Profile = Calm()
+	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Cluster{t: t, dir: t.TempDir(), opts: opts}
+	if opts.Dir == "" {
+		opts.Dir = t.TempDir()
+	}
+	c := &Cluster{t: t, dir: opts.Dir, opts: opts, session: rand.Text()[:8]}
 	t.Cleanup(c.close)
 	members := map[uint64]txlog.NodeID{}
 	for i := range n {
@@ -108,7 +129,9 @@ func (c *Cluster) listen(i int) {
 func (c *Cluster) run(i int) {
 	c.t.Helper()
 	n := c.nodes[i]
-	cfg := txlog.Config{Dir: filepath.Join(n.dir, "log"), NodeID: n.id, Peers: n.peers, Log: c.opts.Log}
+	cfg := txlog.Config{
+		Dir: filepath.Join(n.dir, "log"), NodeID: n.id, Peers: n.peers, Log: c.opts.Log, Profile: c.opts.Profile,
+	}
 	if c.opts.Host != nil {
 		c.opts.Host(i, &cfg)
 	}
@@ -213,25 +236,31 @@ func (c *Cluster) Leader() int {
 }
 
 // Propose proposes at the leader, wherever it is, until the entry is committed, and answers how often it had to.
-func (c *Cluster) Propose(cmd string) int {
+// The entry gets an id, by which machines know it when it comes twice.
+func (c *Cluster) Propose(text string) int {
 	c.t.Helper()
-	limit := time.Now().Add(Patience)
+	c.proposed++
+	cmd := fmt.Appendf(nil, "%s-%d|%s", c.session, c.proposed, text)
+	limit := time.After(Patience)
 	for attempts := 1; ; attempts++ {
 		result := make(chan txlog.Result, 1)
-		err := c.nodes[c.Leader()].group.Propose([]byte(cmd), func(r txlog.Result) { result <- r })
+		err := c.nodes[c.Leader()].group.Propose(cmd, func(r txlog.Result) { result <- r })
 		if err == nil {
 			select {
 			case r := <-result:
 				if r == txlog.Committed {
 					return attempts
 				}
-			case <-time.After(Patience):
+			case <-limit:
+				c.t.Fatalf("%.20q was not committed in %s", cmd, Patience)
 			}
 		} else if !errors.Is(err, txlog.ErrNotLeader) && !errors.Is(err, txlog.ErrBusy) && !errors.Is(err, txlog.ErrNotReady) {
 			c.t.Fatalf("proposing: %v", err)
 		}
-		if time.Now().After(limit) {
-			c.t.Fatalf("%q was not committed in %s", cmd, Patience)
+		select {
+		case <-limit:
+			c.t.Fatalf("%.20q was not committed in %s and %d attempts", cmd, Patience, attempts)
+		case <-time.After(time.Millisecond):
 		}
 	}
 }

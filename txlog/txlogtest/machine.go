@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"lockstep/engine/entry"
@@ -17,17 +18,19 @@ import (
 )
 
 // Machine is a state machine that remembers every entry. It is on disk as of its last Sync, so that a restart
-// is given the rest again.
+// is given the rest again. An entry of the form "id|text" that came before under the same id is passed over, as
+// anything on top of a log has to be able to; Cluster.Propose makes such entries.
 type Machine struct {
 	// OnApply, if set before the replica starts, is called for every Apply before it takes effect; its error is
 	// Apply's.
 	OnApply func(entries []entry.Raw) error
 
-	dir     string
-	mu      sync.Mutex
-	changed chan struct{}
-	state   state
-	closed  bool
+	dir    string
+	mu     sync.Mutex
+	state  state
+	digest uint64
+	seen   map[string]bool // ids
+	closed bool
 	// Counters for tests.
 	syncs, recoveries, saves, opened int
 }
@@ -41,7 +44,9 @@ type state struct {
 var _ txlog.StateMachine = (*Machine)(nil)
 
 // NewMachine makes a machine that keeps its file in dir.
-func NewMachine(dir string) *Machine { return &Machine{dir: dir, changed: make(chan struct{})} }
+func NewMachine(dir string) *Machine {
+	return &Machine{dir: dir, seen: map[string]bool{}}
+}
 
 func (m *Machine) file() string { return filepath.Join(m.dir, "machine") }
 
@@ -58,8 +63,9 @@ func (m *Machine) Open(<-chan struct{}) (uint64, error) {
 		return 0, err
 	}
 	defer f.Close()
-	m.state, err = readState(bufio.NewReader(f))
-	return m.state.index, err
+	s, err := readState(bufio.NewReader(f))
+	m.take(s)
+	return s.index, err
 }
 
 // Apply appends the entries.
@@ -76,15 +82,15 @@ func (m *Machine) Apply(entries []entry.Raw) error {
 			return fmt.Errorf("entry %d came after entry %d", e.Index, m.state.index)
 		}
 		m.state.index = e.Index
-		m.state.entries = append(m.state.entries, string(e.Cmd))
+		if id, _, named := strings.Cut(string(e.Cmd), "|"); named {
+			if m.seen[id] {
+				continue
+			}
+			m.seen[id] = true
+		}
+		m.add(string(e.Cmd))
 	}
-	m.announce()
 	return nil
-}
-
-func (m *Machine) announce() {
-	close(m.changed)
-	m.changed = make(chan struct{})
 }
 
 // Sync writes the file.
@@ -131,10 +137,20 @@ func (m *Machine) RecoverFromSnapshot(r io.Reader, _ <-chan struct{}) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.state = s
+	m.take(s)
 	m.recoveries++
-	m.announce()
 	return nil
+}
+
+// take replaces the state.
+func (m *Machine) take(s state) {
+	m.state, m.digest, m.seen = state{index: s.index}, 0, map[string]bool{}
+	for _, e := range s.entries {
+		m.add(e)
+		if id, _, named := strings.Cut(e, "|"); named {
+			m.seen[id] = true
+		}
+	}
 }
 
 // Close notes that it was called.
@@ -145,11 +161,17 @@ func (m *Machine) Close() error {
 	return nil
 }
 
-// Entries lists what was applied, in order.
+// Entries lists what was applied, in order, without ids.
 func (m *Machine) Entries() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Clone(m.state.entries)
+	entries := slices.Clone(m.state.entries)
+	for i, e := range entries {
+		if _, text, named := strings.Cut(e, "|"); named {
+			entries[i] = text
+		}
+	}
+	return entries
 }
 
 // Len is the number of entries.
@@ -163,11 +185,15 @@ func (m *Machine) Len() int {
 func (m *Machine) Digest() uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.digest
+}
+
+// add appends an entry; m.mu is held.
+func (m *Machine) add(e string) {
+	m.state.entries = append(m.state.entries, e)
 	h := fnv.New64a()
-	for _, e := range m.state.entries {
-		_, _ = fmt.Fprintf(h, "%d:%s", len(e), e)
-	}
-	return h.Sum64()
+	_, _ = fmt.Fprintf(h, "%d:%s", m.digest, e)
+	m.digest = h.Sum64()
 }
 
 // Recoveries is how often a snapshot was taken in.
@@ -189,13 +215,6 @@ func (m *Machine) Closed() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.closed
-}
-
-// wait answers a channel that is closed at the next change.
-func (m *Machine) wait() <-chan struct{} {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.changed
 }
 
 func (s *state) write(w io.Writer) error {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,6 +49,7 @@ type Cluster struct {
 	launcher *launcher
 	members  []*member
 	control  *control
+	up       atomic.Bool // it was ready once
 
 	mu       sync.Mutex
 	stopping bool
@@ -164,6 +166,7 @@ func (c *Cluster) bringUp(ctx context.Context) error {
 	if err := c.writeRecord(true); err != nil {
 		return err
 	}
+	c.up.Store(true)
 	c.control.serve(c)
 	for _, m := range c.members {
 		c.watchers.Go(func() { c.watch(m) })

@@ -37,6 +37,8 @@ const (
 	longestRespawn = 10 * time.Second
 	steadyAfter    = 30 * time.Second
 
-	// tailBytes of a log are shown where a child ends before it is ready.
-	tailBytes = 2000
+	// tailBytes of a log are shown where a child ends before it is ready, found
+	// among the last searchedBytes.
+	tailBytes     = 2000
+	searchedBytes = 1 << 20
 )

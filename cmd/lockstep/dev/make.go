@@ -41,7 +41,7 @@ func (c *Cluster) make(ctx context.Context) error {
 
 // waitAlive waits until a node answers at all.
 func (c *Cluster) waitAlive(ctx context.Context, m *member) error {
-	return c.poll(ctx, m, "answer", func(ctx context.Context) error {
+	return c.poll(ctx, m, "does not answer", func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+m.http+"/healthz", nil)
 		if err != nil {
 			return err
@@ -67,7 +67,7 @@ func (c *Cluster) waitListed(ctx context.Context) error {
 		return err
 	}
 	defer cl.Close()
-	return c.poll(ctx, first, "know all nodes", func(ctx context.Context) error {
+	return c.poll(ctx, first, "does not know all nodes", func(ctx context.Context) error {
 		s, err := cl.Status(ctx)
 		if err != nil {
 			return err
@@ -96,7 +96,7 @@ func (c *Cluster) waitReady(ctx context.Context, m *member) error {
 		return err
 	}
 	defer cl.Close()
-	return c.poll(ctx, m, "be ready", func(ctx context.Context) error {
+	return c.poll(ctx, m, "is not ready", func(ctx context.Context) error {
 		if err := cl.Ready(ctx, m.http); err != nil {
 			return err
 		}
@@ -106,9 +106,8 @@ func (c *Cluster) waitReady(ctx context.Context, m *member) error {
 }
 
 // poll looks again and again until look finds no fault, the node ends, or there is
-// no more time.
-func (c *Cluster) poll(ctx context.Context, m *member, goal string, look func(context.Context) error) error {
-	p := c.current(m)
+// no more time. failing says what is the matter until then.
+func (c *Cluster) poll(ctx context.Context, m *member, failing string, look func(context.Context) error) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	last := errors.New("there was no time")
@@ -122,14 +121,28 @@ func (c *Cluster) poll(ctx context.Context, m *member, goal string, look func(co
 		if ctx.Err() == nil {
 			last = err
 		}
+		if err := c.casualty(m); err != nil {
+			return err
+		}
 		select {
-		case <-p.done:
-			return fmt.Errorf("%s ended before it could %s: %s; the end of its log, %s:\n%s", m.name, goal, p.state, m.log, logTail(m.log))
 		case <-ctx.Done():
-			return c.notInTime(ctx, fmt.Errorf("%s did not %s: %w; its log is %s", m.name, goal, last, m.log))
+			return c.notInTime(ctx, fmt.Errorf("%s %s: %w; its log is %s", m.name, failing, last, m.log))
 		case <-tick.C:
 		}
 	}
+}
+
+// casualty finds a node that has ended although the one waited for may need it:
+// while the cluster is starting any node, afterwards that one alone.
+func (c *Cluster) casualty(waited *member) error {
+	for _, m := range c.members {
+		p := c.current(m)
+		if p == nil || !p.ended() || c.up.Load() && m != waited {
+			continue
+		}
+		return fmt.Errorf("%s ended before the cluster was ready: %s; its log, %s, ends with\n%s", m.name, p.state, m.log, p.lastWords())
+	}
+	return nil
 }
 
 // notInTime keeps an interruption apart from what it interrupted.

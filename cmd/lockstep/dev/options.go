@@ -30,6 +30,13 @@ type Options struct {
 // defaultCopies is how many copies a group gets where nobody says.
 const defaultCopies = 3
 
+// OptionError says which option can't be, and why: the command line is to blame.
+type OptionError struct{ text string }
+
+func (e *OptionError) Error() string { return e.text }
+
+func refusef(format string, args ...any) error { return &OptionError{fmt.Sprintf(format, args...)} }
+
 // complete fills in what was left out, from the record of the cluster in the
 // folder if there is one, and refuses what can't be.
 func (o *Options) complete(r *record) error {
@@ -44,11 +51,11 @@ func (o *Options) complete(r *record) error {
 	fill(&o.Group, DefaultGroup)
 	switch {
 	case o.Nodes < 1 || o.Nodes > maxNodes:
-		return fmt.Errorf("--nodes: %d: must be 1 to %d", o.Nodes, maxNodes)
+		return refusef("--nodes: %d: must be 1 to %d", o.Nodes, maxNodes)
 	case o.Copies < 1 || o.Copies > o.Nodes:
-		return fmt.Errorf("--copies: %d: must be 1 to the number of nodes, %d", o.Copies, o.Nodes)
+		return refusef("--copies: %d: must be 1 to the number of nodes, %d", o.Copies, o.Nodes)
 	case o.Port < 1 || o.Port+raftOffset+o.Nodes+controlTries > 65535:
-		return fmt.Errorf("--port: %d: must be 1 to %d, for the ports above it are used too", o.Port, 65535-raftOffset-o.Nodes-controlTries)
+		return refusef("--port: %d: must be 1 to %d, for the ports above it are used too", o.Port, 65535-raftOffset-o.Nodes-controlTries)
 	}
 	return nil
 }
@@ -57,13 +64,13 @@ func (o *Options) complete(r *record) error {
 func (o *Options) agree(r *record) error {
 	const remedy = "leave the flag out to start it again, or name another folder with --data for a new cluster"
 	if o.Nodes != 0 && o.Nodes != r.Nodes {
-		return fmt.Errorf("--nodes: the cluster in %s has %d nodes: %s", o.Data, r.Nodes, remedy)
+		return refusef("--nodes: the cluster in %s has %d nodes: %s", o.Data, r.Nodes, remedy)
 	}
 	if o.Copies != 0 && o.Copies != r.Copies {
-		return fmt.Errorf("--copies: the group in %s was made with %d copies: %s", o.Data, r.Copies, remedy)
+		return refusef("--copies: the group in %s was made with %d copies: %s", o.Data, r.Copies, remedy)
 	}
 	if o.Group != "" && o.Group != r.Group {
-		return fmt.Errorf("--group: the cluster in %s was made with the group %s: %s", o.Data, r.Group, remedy)
+		return refusef("--group: the cluster in %s was made with the group %s: %s", o.Data, r.Group, remedy)
 	}
 	o.Nodes, o.Copies, o.Group = r.Nodes, r.Copies, r.Group
 	fill(&o.Port, r.Port)

@@ -3,7 +3,6 @@ package dev
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -40,10 +39,12 @@ func (l *launcher) close() { close(l.jobs) }
 
 // process is one run of a child.
 type process struct {
-	cmd   *exec.Cmd
-	began time.Time
-	done  chan struct{} // closed when it has ended
-	state string        // how it ended, once it has
+	cmd     *exec.Cmd
+	began   time.Time
+	done    chan struct{} // closed when it has ended
+	state   string        // how it ended, once it has
+	logPath string
+	logFrom int64 // size of the log when it began
 }
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
@@ -70,7 +71,10 @@ func (l *launcher) launch(executable string, args []string, dir, logPath string)
 	cmd.Env = childEnvironment(os.Environ())
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = childAttributes()
-	p := &process{cmd: cmd, began: time.Now(), done: make(chan struct{})}
+	p := &process{cmd: cmd, began: time.Now(), done: make(chan struct{}), logPath: logPath}
+	if info, err := log.Stat(); err == nil {
+		p.logFrom = info.Size()
+	}
 	if err := l.start(cmd); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", executable, err)
 	}
@@ -122,21 +126,30 @@ func (p *process) stop() (killed bool) {
 	return true
 }
 
-// logTail gives the end of a log, whole lines, each indented.
-func logTail(path string) string {
-	f, err := os.Open(path)
+// lastWords gives what a node wrote in its last run that tells why it ended, whole
+// lines, each indented: where it panicked from there on, else the end.
+func (p *process) lastWords() string {
+	f, err := os.Open(p.logPath)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Size() > tailBytes {
-		if _, err := f.Seek(-tailBytes, io.SeekEnd); err != nil {
-			return ""
-		}
-	}
-	text, err := io.ReadAll(io.LimitReader(f, tailBytes))
+	info, err := f.Stat()
 	if err != nil {
 		return ""
 	}
-	return "  " + strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n  ")
+	from := max(p.logFrom, info.Size()-searchedBytes)
+	text := make([]byte, max(0, info.Size()-from))
+	if _, err := f.ReadAt(text, from); err != nil {
+		return ""
+	}
+	words := string(text)
+	for _, mark := range []string{"panic: ", "fatal error: "} {
+		if at := strings.Index("\n"+words, "\n"+mark); at >= 0 {
+			words = words[at:]
+			words = words[:min(len(words), tailBytes)]
+		}
+	}
+	words = words[max(0, len(words)-tailBytes):]
+	return "  " + strings.ReplaceAll(strings.TrimSpace(words), "\n", "\n  ")
 }

@@ -1,0 +1,351 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"lockstep/router/client"
+)
+
+// ClusterConfig says which cluster to work on.
+type ClusterConfig struct {
+	// Servers are the addresses of a running cluster; without any, bench starts
+	// one of its own.
+	Servers []string
+
+	// Binary is the lockstep program; empty: FindBinary's.
+	Binary string
+
+	// Dir is where the folder of an own cluster is made; empty: the system's
+	// folder for temporary files. For figures it must be on the disk that is
+	// meant.
+	Dir string
+
+	// Group is the group that is worked on; it is made where there is none.
+	Group string
+
+	// Schema is its schema document, applied where the group has none.
+	Schema string
+}
+
+// Cluster is a cluster to work on: its own processes, or somebody's.
+type Cluster struct {
+	Group string
+	nodes []*Node // none where it is somebody's
+
+	servers  []string
+	client   *client.Client
+	dir      string
+	binary   string
+	launcher launcher
+}
+
+// Open starts a cluster, or connects to the one that is named, and makes the group.
+// Close ends it.
+func Open(ctx context.Context, cfg ClusterConfig) (*Cluster, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	c := &Cluster{Group: cfg.Group, servers: cfg.Servers}
+	if len(cfg.Servers) == 0 {
+		if err := c.launch(cfg); err != nil {
+			return nil, errors.Join(err, c.Close(false))
+		}
+	}
+	err := c.connect(ctx, cfg)
+	if err != nil {
+		for _, n := range c.nodes {
+			err = errors.Join(err, n.fault())
+		}
+		return nil, errors.Join(err, c.Close(false))
+	}
+	return c, nil
+}
+
+// launch starts the processes.
+func (c *Cluster) launch(cfg ClusterConfig) (err error) {
+	if c.binary = cfg.Binary; c.binary == "" {
+		if c.binary, err = FindBinary(); err != nil {
+			return err
+		}
+	}
+	if c.dir, err = os.MkdirTemp(cfg.Dir, "lockstep-bench-"); err != nil {
+		return fmt.Errorf("making the cluster's folder: %w", err)
+	}
+	ports, err := freePorts(2 * clusterNodes)
+	if err != nil {
+		return err
+	}
+	c.launcher = newLauncher()
+	for i := range clusterNodes {
+		n := &Node{Name: "n" + strconv.Itoa(i+1), HTTP: local(ports[i])}
+		n.dir, n.log = filepath.Join(c.dir, n.Name), filepath.Join(c.dir, n.Name+".log")
+		n.args = []string{"serve", "--name", n.Name, "--data", n.dir, "--http", n.HTTP, "--raft", local(ports[clusterNodes+i])}
+		if i == 0 {
+			n.args = append(n.args, "--bootstrap")
+		} else {
+			n.args = append(n.args, "--join", local(ports[clusterNodes]))
+		}
+		if err := os.Mkdir(n.dir, 0o700); err != nil {
+			return fmt.Errorf("making the folder of %s: %w", n.Name, err)
+		}
+		c.nodes = append(c.nodes, n)
+		c.servers = append(c.servers, n.HTTP)
+		if err := n.start(c.launcher, c.binary); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// freePorts finds ports that nobody listens on.
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	for port := firstPort; port <= lastPort && len(ports) < n; port++ {
+		l, err := net.Listen("tcp", local(port))
+		if err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
+			return nil, fmt.Errorf("letting port %d go: %w", port, err)
+		}
+		ports = append(ports, port)
+	}
+	if len(ports) < n {
+		return nil, fmt.Errorf("of the ports %d to %d only %d are free, and %d are needed: stop what listens there, or name a running cluster with --server", firstPort, lastPort, len(ports), n)
+	}
+	return ports, nil
+}
+
+func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// connect makes the group and its schema, and waits until all nodes are ready.
+func (c *Cluster) connect(ctx context.Context, cfg ClusterConfig) (err error) {
+	own := len(c.nodes) > 0
+	config := client.Config{Servers: c.servers, UserAgent: "lockstep-bench"}
+	if own {
+		config.DialPatience = -1
+	}
+	if c.client, err = client.New(config); err != nil {
+		return err
+	}
+	group := client.Group{Name: c.Group}
+	if own {
+		if err := c.allJoined(ctx); err != nil {
+			return err
+		}
+		for _, n := range c.nodes {
+			group.Nodes = append(group.Nodes, n.Name)
+		}
+	} else {
+		if group.Copies, err = c.copies(ctx); err != nil {
+			return err
+		}
+	}
+	if _, err := c.client.Group(ctx, c.Group); client.HasCode(err, "unknown_group") {
+		if _, err := c.client.CreateGroup(ctx, group); err != nil {
+			return fmt.Errorf("making the group %s: %w", c.Group, err)
+		}
+	} else if err != nil {
+		return fmt.Errorf("asking for the group %s: %w", c.Group, err)
+	}
+	if err := c.applySchema(ctx, cfg.Schema); err != nil {
+		return err
+	}
+	return c.WaitReady(ctx)
+}
+
+// copies is how many copies a group of our own has on somebody's cluster.
+func (c *Cluster) copies(ctx context.Context) (int, error) {
+	s, err := c.client.Status(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("asking for the cluster's status: %w", err)
+	}
+	return max(1, min(clusterNodes, len(s.Nodes))), nil
+}
+
+// applySchema gives the group its schema if it has none: a schema that is there is
+// somebody's, and is used as it is.
+func (c *Cluster) applySchema(ctx context.Context, schema string) error {
+	_, err := c.client.Schema(ctx, c.Group)
+	if err == nil {
+		return nil
+	}
+	if !client.HasCode(err, "not_found") {
+		return fmt.Errorf("asking for the schema of group %s: %w", c.Group, err)
+	}
+	if _, err := c.client.PutSchema(ctx, c.Group, []byte(schema), client.SchemaOptions{}); err != nil {
+		return fmt.Errorf("applying the schema of group %s: %w", c.Group, err)
+	}
+	return nil
+}
+
+// allJoined waits until the first node knows all others: a group is made of nodes
+// that the cluster knows.
+func (c *Cluster) allJoined(ctx context.Context) error {
+	first, err := client.New(client.Config{Servers: c.servers[:1], DialPatience: -1})
+	if err != nil {
+		return err
+	}
+	defer first.Close()
+	return poll(ctx, "all nodes have joined", func(ctx context.Context) error {
+		if err := c.Fault(); err != nil {
+			return err
+		}
+		s, err := first.Status(ctx)
+		if err == nil && len(s.Nodes) < len(c.nodes) {
+			err = fmt.Errorf("%d of %d have joined", len(s.Nodes), len(c.nodes))
+		}
+		return err
+	})
+}
+
+// poll looks until look finds no fault.
+func poll(ctx context.Context, goal string, look func(context.Context) error) error {
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	last := errors.New("there was no time")
+	for {
+		one, cancel := context.WithTimeout(ctx, probeTime)
+		err := look(one)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() == nil {
+			last = err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting until %s: %w: %w", goal, context.Cause(ctx), last)
+		case <-tick.C:
+		}
+	}
+}
+
+// probe is a query that needs the group's primary and nothing of its schema.
+const probe = `{"steps": [{"let": {"x": "1"}}], "return": "x"}`
+
+// WaitReady waits until every node says that it is ready and answers a linearizable
+// read: then a write through it commits.
+func (c *Cluster) WaitReady(ctx context.Context) error {
+	for _, server := range c.servers {
+		one, err := client.New(client.Config{Servers: []string{server}, DialPatience: -1})
+		if err != nil {
+			return err
+		}
+		err = poll(ctx, server+" is ready", func(ctx context.Context) error {
+			if err := c.Fault(); err != nil {
+				return err
+			}
+			if err := one.Ready(ctx, server); err != nil {
+				return err
+			}
+			_, err := one.Query(ctx, c.Group, []byte(probe), client.ReadOptions{})
+			return err
+		})
+		one.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Own says whether the processes are bench's own, to be killed as it likes.
+func (c *Cluster) Own() bool { return len(c.nodes) > 0 }
+
+// Servers are the nodes' addresses.
+func (c *Cluster) Servers() []string { return c.servers }
+
+// Dir is the folder of an own cluster.
+func (c *Cluster) Dir() string { return c.dir }
+
+// Client is for what is not measured.
+func (c *Cluster) Client() *client.Client { return c.client }
+
+// Primary is the node that leads the group, asked of all nodes in turn until one
+// names one.
+func (c *Cluster) Primary(ctx context.Context) (name string, err error) {
+	err = poll(ctx, "the group has a primary", func(ctx context.Context) error {
+		s, err := c.client.Status(ctx)
+		if err != nil {
+			return err
+		}
+		for _, g := range s.Groups {
+			if g.Name == c.Group && g.Primary != "" {
+				name = g.Primary
+				return nil
+			}
+		}
+		return fmt.Errorf("no node names a primary of %s", c.Group)
+	})
+	return name, err
+}
+
+// Node finds an own node by name.
+func (c *Cluster) Node(name string) (*Node, error) {
+	for _, n := range c.nodes {
+		if n.Name == name {
+			return n, nil
+		}
+	}
+	return nil, fmt.Errorf("no process of this cluster is node %s", name)
+}
+
+// Nodes are the own processes.
+func (c *Cluster) Nodes() []*Node { return c.nodes }
+
+// Kill ends a node as kill -9 does; false: it was not running.
+func (c *Cluster) Kill(n *Node) bool { return n.kill() }
+
+// Start runs a node that was killed; it does not wait until it is ready.
+func (c *Cluster) Start(n *Node) error {
+	if n.PID() != 0 {
+		return nil
+	}
+	return n.start(c.launcher, c.binary)
+}
+
+// Fault is the first node that ended by itself, with the end of its log.
+func (c *Cluster) Fault() error {
+	for _, n := range c.nodes {
+		if err := n.fault(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close stops own processes and removes their folder, unless it is to be kept.
+func (c *Cluster) Close(keep bool) error {
+	if c.client != nil {
+		c.client.Close()
+	}
+	stopped := make(chan struct{}, len(c.nodes))
+	for _, n := range c.nodes {
+		go func() {
+			n.stop()
+			stopped <- struct{}{}
+		}()
+	}
+	for range c.nodes {
+		<-stopped
+	}
+	if c.launcher != nil {
+		close(c.launcher)
+		c.launcher = nil
+	}
+	if c.dir == "" || keep {
+		return nil
+	}
+	if err := os.RemoveAll(c.dir); err != nil {
+		return fmt.Errorf("removing the cluster's folder: %w", err)
+	}
+	return nil
+}
