@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
 	"lockstep/router/client"
@@ -301,8 +302,24 @@ func (c *Cluster) Node(name string) (*Node, error) {
 // Nodes are the own processes.
 func (c *Cluster) Nodes() []*Node { return c.nodes }
 
-// Kill ends a node as kill -9 does; false: it was not running.
-func (c *Cluster) Kill(n *Node) bool { return n.kill() }
+// Kill ends nodes at once as kill -9 does, and waits until they are gone. It gives
+// how many of them ran.
+func (c *Cluster) Kill(nodes ...*Node) (killed int) {
+	var gone []<-chan struct{}
+	for _, n := range nodes {
+		done, sent := n.signal(syscall.SIGKILL, true)
+		if done != nil {
+			gone = append(gone, done)
+		}
+		if sent {
+			killed++
+		}
+	}
+	for _, done := range gone {
+		<-done
+	}
+	return killed
+}
 
 // Start runs a node that was killed; it does not wait until it is ready.
 func (c *Cluster) Start(n *Node) error {

@@ -151,16 +151,6 @@ func (n *Node) signal(s syscall.Signal, final bool) (done <-chan struct{}, sent 
 	return n.done, n.run.Process.Signal(s) == nil
 }
 
-// kill ends the process as kill -9 does and waits until it is gone. It is false
-// where there was none to kill.
-func (n *Node) kill() bool {
-	done, sent := n.signal(syscall.SIGKILL, true)
-	if done != nil {
-		<-done
-	}
-	return sent
-}
-
 // stop asks the process to end, and kills it if it takes too long.
 func (n *Node) stop() {
 	done, _ := n.signal(syscall.SIGTERM, true)
@@ -173,7 +163,8 @@ func (n *Node) stop() {
 	select {
 	case <-done:
 	case <-timer.C:
-		n.kill()
+		n.signal(syscall.SIGKILL, true)
+		<-done
 	}
 }
 

@@ -29,8 +29,8 @@ type worker struct {
 	page    []answer  // by the transaction's number
 	pending []waiting // sent or to be sent, without an outcome
 
-	committed int64 // transactions of this worker
-	meter   *meter    // nil: nothing is measured
+	committed int64  // transactions of this worker
+	meter     *meter // nil: nothing is measured
 
 	x    exchange
 	body []byte

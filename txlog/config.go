@@ -133,7 +133,7 @@ type GroupConfig struct {
 	Members map[uint64]NodeID
 	// Join is for the first start of a replica that was added to an existing group.
 	Join bool
-	// NonVoting is for a replica that was added with AddNonVoting and has not been promoted.
+	// NonVoting is for a replica that was added with AddNonVoting, at every start, promoted since or not.
 	NonVoting bool
 	// StateMachine is what the entries are applied to. The group closes it.
 	StateMachine StateMachine

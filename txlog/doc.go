@@ -25,7 +25,8 @@
 //
 // Leader answers from memory what this node last heard. Watch tells of every change, in order, on a goroutine
 // of this package, so a slow watcher delays other watchers of its group and nothing else. Transfer asks for a
-// change of leader and goes on asking until it is so.
+// change of leader and goes on asking until it is so. A leader that falls silent is replaced after an election's
+// time; one whose process is gone (connections ended, nobody listens) at once, see hasten.go.
 //
 // # Reads
 //

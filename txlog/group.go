@@ -24,9 +24,11 @@ type Group struct {
 	keeper  *keeper
 
 	inFlight atomic.Int64
-	waiters  sync.WaitGroup // proposals whose callback has not returned
 	stopping chan struct{}
-	stopOnce sync.Once
+
+	mu      sync.Mutex // guards stopped, and that nothing begins after it
+	stopped bool
+	waiters sync.WaitGroup // goroutines of proposals and of standing for election
 }
 
 func newGroup(h *Host, cfg GroupConfig) *Group {
@@ -48,11 +50,26 @@ func (g *Group) Replica() uint64 { return g.replica }
 
 // stop ends this package's goroutines of the group; the library is stopped by the caller.
 func (g *Group) stop() {
-	g.stopOnce.Do(func() {
-		close(g.stopping)
-		g.leaders.close()
-		g.keeper.close()
-	})
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stopped {
+		return
+	}
+	g.stopped = true
+	close(g.stopping)
+	g.leaders.close()
+	g.keeper.close()
+}
+
+// begin counts a goroutine in that wait waits for; false when the group has stopped.
+func (g *Group) begin() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.stopped {
+		return false
+	}
+	g.waiters.Add(1)
+	return true
 }
 
 // wait waits until the state machine is closed and all callbacks have returned.
@@ -97,7 +114,8 @@ func (r Result) String() string {
 
 // Propose hands an entry to the log and returns at once. An error is definite: ErrNotLeader (a NotLeaderError),
 // ErrBusy, ErrTooLarge, ErrEmpty, ErrNotReady, ErrClosed. Otherwise done, if not nil, is called exactly once on
-// a goroutine of its own. The bytes may be used again when Propose has returned.
+// a goroutine of its own; it must not wait for the group or its host to stop. The bytes may be used again when
+// Propose has returned.
 func (g *Group) Propose(cmd []byte, done func(Result)) error {
 	switch {
 	case len(cmd) == 0:
@@ -112,19 +130,20 @@ func (g *Group) Propose(cmd []byte, done func(Result)) error {
 	if at := g.leaders.current(); at.Leader != g.host.cfg.NodeID || at.Replica != g.replica {
 		return &NotLeaderError{Leader: at.Leader, Term: at.Term}
 	}
-	if closed(g.stopping) {
-		return ErrClosed
-	}
 	if g.inFlight.Add(1) > MaxInFlight {
 		g.inFlight.Add(-1)
 		return ErrBusy
 	}
+	if !g.begin() {
+		g.inFlight.Add(-1)
+		return ErrClosed
+	}
 	request, err := (*user).Propose(g.session, cmd, proposalTimeout)
 	if err != nil {
+		g.waiters.Done()
 		g.inFlight.Add(-1)
 		return proposeError(err)
 	}
-	g.waiters.Add(1)
 	go g.await(request, done)
 	return nil
 }

@@ -31,8 +31,7 @@ func (h *Host) lost(node NodeID) {
 		return
 	}
 	for _, g := range h.groups {
-		if at := g.leaders.current(); at.Leader == node && node != h.cfg.NodeID {
-			g.waiters.Add(1)
+		if at := g.leaders.current(); at.Leader == node && node != h.cfg.NodeID && g.begin() {
 			go g.hasten(at)
 		}
 	}

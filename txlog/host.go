@@ -24,6 +24,7 @@ type Host struct {
 	unlock    func()
 	nh        *dragonboat.NodeHost
 	transport *transport
+	store     *logStore
 	events    *eventQueueOf
 
 	mu     sync.RWMutex
@@ -93,7 +94,7 @@ func (h *Host) library() config.NodeHostConfig {
 				deployment: deployment(h.cfg.Peers.Cluster()), made: func(t *transport) { h.transport = t },
 			},
 			NodeRegistryFactory: h.registry,
-			LogDBFactory:        logStoreFactory{},
+			LogDBFactory:        logStoreFactory{opened: func(s *logStore) { h.store = s }},
 			LogDB:               logdb,
 			Engine: config.EngineConfig{
 				ExecShards: stepWorkers, CommitShards: 1, ApplyShards: MaxReplicaGroups,
@@ -185,6 +186,16 @@ func (h *Host) StartGroup(cfg GroupConfig) (*Group, error) {
 	}
 	if h.HasData(cfg.Shard, cfg.Replica) {
 		members, join = nil, false // the library knows
+	}
+	// The library wants to be told how a replica begins, and stops the process where the log then says otherwise:
+	// without a vote if it was added so and its last snapshot is from before it was promoted.
+	if cfg.NonVoting {
+		votes, err := h.store.votes(cfg.Shard, cfg.Replica)
+		if err != nil {
+			h.leave(g)
+			return nil, fmt.Errorf("txlog: starting group %d: %w", cfg.Shard, err)
+		}
+		cfg.NonVoting = !votes
 	}
 	create := func(uint64, uint64) statemachine.IOnDiskStateMachine { return g.machine }
 	if err := h.nh.StartOnDiskReplica(members, join, create, h.replica(cfg)); err != nil {

@@ -9,14 +9,14 @@ const (
 
 	// MaxInMemoryBytes bounds the entries of a group that are in memory because they are not applied yet, on
 	// every replica. Above it proposals answer ErrBusy. Several of the largest entries have to fit.
-	MaxInMemoryBytes = 128 << 20
+	MaxInMemoryBytes = 64 << 20
 
 	// MaxInFlight bounds a group's proposals without an outcome. The sequencer keeps a handful.
 	MaxInFlight = 1024
 
 	// MaxReplicaGroups is how many groups can run on one host without sharing a worker that applies: a long
 	// apply of one group then never delays another's failover (traps.md, 9).
-	MaxReplicaGroups = 64
+	MaxReplicaGroups = 32
 
 	// stepWorkers is the number of workers that write the log and send messages. It is fixed in the files when
 	// a directory is first used, so it is a constant.
@@ -35,10 +35,10 @@ const (
 	closeWorkers    = 2
 
 	// sendQueueBytes bounds what waits for one peer. What doesn't fit is dropped, and sent again by Raft.
-	sendQueueBytes = 256 << 20
+	sendQueueBytes = 64 << 20
 
 	// receiveQueueBytes bounds what a replica has received and not handled yet.
-	receiveQueueBytes = 256 << 20
+	receiveQueueBytes = 64 << 20
 
 	// maxRaftFrame is where a batch of messages is divided into several frames: far under the network's limit
 	// on frames even when one largest entry follows.

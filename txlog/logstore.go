@@ -17,21 +17,28 @@ import (
 func openLibraryStore(config.NodeHostConfig, config.LogDBCallback, []string, []string) (raftio.ILogDB, error)
 
 // logStoreFactory makes the library's log store, wrapped in a logStore.
-type logStoreFactory struct{}
+type logStoreFactory struct {
+	// opened, if not nil, is given the store.
+	opened func(*logStore)
+}
 
 var _ config.LogDBFactory = logStoreFactory{}
 
 // Name is the library's own, for the files are its own.
 func (logStoreFactory) Name() string { return "sharded-pebble" }
 
-func (logStoreFactory) Create(cfg config.NodeHostConfig, busy config.LogDBCallback, dirs, walDirs []string) (raftio.ILogDB, error) {
+func (f logStoreFactory) Create(cfg config.NodeHostConfig, busy config.LogDBCallback, dirs, walDirs []string) (raftio.ILogDB, error) {
 	cfg.Expert.Engine.ExecShards++ // one more worker that may write: this wrapper
 	store, err := openLibraryStore(cfg, busy, dirs, walDirs)
 	if err != nil {
 		return nil, err
 	}
 	workers := cfg.Expert.Engine.ExecShards
-	return &logStore{ILogDB: store, own: workers, replicas: map[replicaKey]*hardState{}, scratch: make([][]raftpb.Update, workers)}, nil
+	s := &logStore{ILogDB: store, own: workers, replicas: map[replicaKey]*hardState{}, scratch: make([][]raftpb.Update, workers)}
+	if f.opened != nil {
+		f.opened(s)
+	}
+	return s, nil
 }
 
 // logStore keeps the library from syncing the disk only to note how far the log is committed.
@@ -62,6 +69,16 @@ type logStore struct {
 type hardState struct {
 	written raftpb.State
 	held    raftpb.State // newer in its commit index alone; empty if nothing is held back
+}
+
+// votes tells whether a replica has its vote in the snapshot that it begins with.
+func (s *logStore) votes(shard, replica uint64) (bool, error) {
+	snapshot, err := s.GetSnapshot(shard, replica)
+	if err != nil {
+		return false, fmt.Errorf("raft log: reading the members as of the last snapshot: %w", err)
+	}
+	_, votes := snapshot.Membership.Addresses[replica]
+	return votes, nil
 }
 
 // SaveRaftState writes what Raft needs on disk.

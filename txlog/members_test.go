@@ -46,13 +46,21 @@ func TestANewReplicaIsStreamedTheStateAndPromoted(t *testing.T) {
 	if have, ok := m.Find(replica); !ok || !have.Voting || have.Node != node || len(m.Members) != 4 {
 		t.Fatalf("members %+v", m)
 	}
-	c.Crash(i)
-	c.Restart(i) // as it was started: NonVoting, though it has a vote by now
-	if err := g.Transfer(ctx, node); err != nil {
+	entries := 100
+	for range 2 { // soon after the promotion, and when a snapshot has come after it
+		c.Crash(i)
+		c.Restart(i) // as it was started: NonVoting, though it has a vote by now
+		for range 60 {
+			c.Propose("after the restart")
+		}
+		entries += 60
+		c.Same(entries)
+	}
+	if err := c.Group(c.Leader()).Transfer(ctx, node); err != nil {
 		t.Fatal(err)
 	}
 	c.Propose("led by the new one")
-	c.Same(101)
+	c.Same(entries + 1)
 }
 
 // doc.go, Members: a removed replica is out for good, and changes that make no sense are refused.

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -263,7 +264,7 @@ func TestDevFromStartToStartAgain(t *testing.T) {
 	}
 	gone(t, again.PID)
 
-	p, info = startDev(t, "--data", dir, "--port", fmt.Sprint(port))
+	p, info = startDev(t, "--data", dir)
 	if out := must(t, "tx", "bank", "--outcome", "t1", "--server", addresses(info), "-o", "json"); !strings.Contains(out, `"from":70`) {
 		t.Errorf("the outcome is %s", out)
 	}
@@ -315,7 +316,7 @@ func TestDevRefusesWhatIsTaken(t *testing.T) {
 	dir := t.TempDir()
 	port := freePort(t, 1)
 	_, info := startDev(t, "--data", dir, "--port", fmt.Sprint(port), "--nodes", "1")
-	code, _, errs := outcome(t, "dev", "--data", dir, "--port", fmt.Sprint(freePort(t, 1)))
+	code, _, errs := outcome(t, "dev", "--data", dir)
 	if code != exitRefused || !strings.Contains(errs, "is in use by another lockstep dev (process ") {
 		t.Errorf("a second dev on the folder ended with %d: %s", code, errs)
 	}
@@ -336,6 +337,31 @@ func TestDevRefusesWhatIsTaken(t *testing.T) {
 	}
 }
 
+// ready waits until a node says that it is.
+func ready(t *testing.T, address string) {
+	t.Helper()
+	cl, err := client.New(client.Config{Servers: []string{address}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := cl.Ready(ctx, address)
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal(err)
+		}
+	}
+}
+
 // A node stops in good order at SIGTERM, whatever it is doing.
 func TestServeStopsInGoodOrder(t *testing.T) {
 	dir := t.TempDir()
@@ -346,6 +372,7 @@ func TestServeStopsInGoodOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := begin(t, "serve", "--config", file, "--name", "n1", "--data", filepath.Join(dir, "data"), "--log-format", "json")
+	ready(t, http)
 	must(t, "group", "create", "g", "--nodes", "n1", "--server", http)
 	if code := p.end(syscall.SIGTERM); code != 0 {
 		t.Fatalf("ended with %d\n%s", code, p.errs.String())

@@ -44,7 +44,7 @@ type encoder struct {
 }
 
 func newEncoder(w io.Writer) (*encoder, error) {
-	e := &encoder{w: w, table: castagnoli(), buf: make([]byte, blockHeadBytes, blockHeadBytes+2*blockBytes)}
+	e := &encoder{w: w, table: castagnoli(), buf: make([]byte, blockHeadBytes, 4<<10)}
 	head := make([]byte, 0, headerBytes)
 	head = append(head, streamMagic...)
 	head = binary.LittleEndian.AppendUint32(head, streamVersion)

@@ -295,11 +295,11 @@ func TestNobodyThereIsToldSoon(t *testing.T) {
 }
 
 func TestAnAnswerThatIsNoProblemDocument(t *testing.T) {
-	n := newNode(t, func(_ int, w http.ResponseWriter, r *http.Request) { http.Error(w, "<html>teapot</html>", 418) })
+	n := newNode(t, func(_ int, w http.ResponseWriter, r *http.Request) { http.Error(w, "<html>teapot</html>", http.StatusTeapot) })
 	c := newClient(t, client.Config{}, n.URL)
 	_, err := c.Transact(context.Background(), "bank", []byte(transfer), "k")
 	var p *client.Problem
-	if !errors.As(err, &p) || p.Status != 418 || p.Outcome != client.Unknown || !strings.Contains(p.Detail, "teapot") {
+	if !errors.As(err, &p) || p.Status != http.StatusTeapot || p.Outcome != client.Unknown || !strings.Contains(p.Detail, "teapot") {
 		t.Fatalf("got %v", err)
 	}
 }

@@ -42,9 +42,10 @@ const (
 	defaultCacheBytes = 64 << 20
 	// defaultMemTableBytes is shared by the groups of a node (architecture.md).
 	defaultMemTableBytes = 128 << 20
-	// expectedGroups divides the memtables' budget: a store's write buffer has a
-	// fixed size while up to three of them are in memory.
+	// expectedGroups and memTablesEach divide the memtables' budget: the catalog
+	// and one group, and up to three buffers of each in memory.
 	expectedGroups = 2
+	memTablesEach  = 3
 )
 
 // Defaults are the figures of a node in production.

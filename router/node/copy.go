@@ -37,7 +37,7 @@ func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 		Group: name,
 		Store: store.Options{
 			Dir: dir, Cache: n.cache, Log: n.cfg.Log.With("group", name),
-			MemTableBytes: max(n.cfg.MemTableBytes/expectedGroups/2, store.MinMemTableBytes),
+			MemTableBytes: max(n.cfg.MemTableBytes/(expectedGroups*memTablesEach), store.MinMemTableBytes),
 		},
 		Local: n.session, Env: n.env, Log: n.cfg.Log, Fatal: n.fatal,
 		Applied: c.applied,

@@ -25,7 +25,6 @@ type identity struct {
 	First  bool   `json:"first"`   // this node began the cluster
 	Group  string `json:"cluster"` // cluster id: 32 hexadecimal digits; empty before it is known
 	System uint64 `json:"replica"` // this node's replica of the system group; 0 before it is known
-	Voter  bool   `json:"voter"`   // that replica has been seen to have its vote
 }
 
 const (

@@ -61,7 +61,7 @@ func (n *Node) begin() error {
 		var raw peer.ClusterID
 		_, _ = rand.Read(raw[:]) // never fails: crypto/rand ends the process instead
 		n.folder.setCluster(raw)
-		id.First, id.System, id.Member, id.Voter = true, 1, true, true
+		id.First, id.System, id.Member = true, 1, true
 		if err := n.folder.save(); err != nil {
 			return err
 		}

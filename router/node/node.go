@@ -112,7 +112,8 @@ func (n *Node) start(ctx context.Context) (err error) {
 	if n.env, err = lang.NewEnv(); err != nil {
 		return fmt.Errorf("make the language environment: %w", err)
 	}
-	n.cache = store.NewCache(n.cfg.CacheBytes)
+	// Memtables are counted in the cache: without room for them no block stays.
+	n.cache = store.NewCache(n.cfg.CacheBytes + int64(n.cfg.MemTableBytes))
 	// Clients' listener first: a port in use is told before anything is written.
 	if n.http, err = net.Listen("tcp", n.cfg.HTTP); err != nil {
 		return fmt.Errorf("listen for clients at http address %s: %w; choose another with --http, or stop what uses it", n.cfg.HTTP, err)

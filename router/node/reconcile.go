@@ -2,8 +2,6 @@ package node
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"lockstep/txlog"
 )
@@ -46,9 +44,6 @@ func (n *Node) reconcile(ctx context.Context, sys *copyOf) error {
 	}
 	n.refresh()
 	if err := n.startMissing(); err != nil {
-		return err
-	}
-	if err := n.noteVote(ctx, sys); err != nil {
 		return err
 	}
 	if err := n.enterSelf(ctx, sys); err != nil {
@@ -115,24 +110,4 @@ func (n *Node) groupConfig(cat *catalog, g groupRow) (cfg txlog.GroupConfig, min
 		}
 	}
 	return cfg, mine
-}
-
-// noteVote remembers that this node's copy of the catalog has its vote, so that
-// it starts with it the next time.
-func (n *Node) noteVote(ctx context.Context, sys *copyOf) error {
-	id := &n.folder.id
-	if id.Voter {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	members, err := sys.log.Members(ctx)
-	if err != nil {
-		return fmt.Errorf("read the system group's members: %w", err)
-	}
-	if m, ok := members.Find(id.System); !ok || !m.Voting {
-		return nil
-	}
-	id.Voter = true
-	return n.folder.save()
 }

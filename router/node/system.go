@@ -19,14 +19,9 @@ import (
 // startSystem opens this node's copy of the catalog.
 func (n *Node) startSystem() error {
 	id := &n.folder.id
-	cfg := txlog.GroupConfig{Shard: systemShard, Replica: id.System}
-	switch {
-	case n.host.HasData(systemShard, id.System):
-		cfg.NonVoting = !id.Voter
-	case id.First:
+	cfg := txlog.GroupConfig{Shard: systemShard, Replica: id.System, Join: !id.First, NonVoting: !id.First}
+	if id.First {
 		cfg.Members = map[uint64]txlog.NodeID{id.System: n.id}
-	default:
-		cfg.Join, cfg.NonVoting = true, true
 	}
 	c, err := n.startCopy(systemGroup, cfg)
 	if err != nil {

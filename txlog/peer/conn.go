@@ -175,6 +175,9 @@ func readGrowing(r io.Reader, buf []byte, size int) ([]byte, error) {
 		n := len(buf)
 		buf = buf[:n+step]
 		if _, err := io.ReadFull(r, buf[n:]); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF // in the midst of a frame, even if none of its bytes came
+			}
 			return nil, err
 		}
 	}

@@ -72,8 +72,10 @@ func (o *Options) agree(r *record) error {
 	if o.Group != "" && o.Group != r.Group {
 		return refusef("--group: the cluster in %s was made with the group %s: %s", o.Data, r.Group, remedy)
 	}
-	o.Nodes, o.Copies, o.Group = r.Nodes, r.Copies, r.Group
-	fill(&o.Port, r.Port)
+	if o.Port != 0 && o.Port != r.Port {
+		return refusef("--port: the cluster in %s was made on port %d, and its nodes know each other by their ports: %s", o.Data, r.Port, remedy)
+	}
+	o.Nodes, o.Copies, o.Group, o.Port = r.Nodes, r.Copies, r.Group, r.Port
 	return nil
 }
 
