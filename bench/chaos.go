@@ -120,7 +120,7 @@ func (cfg *ChaosConfig) run(ctx context.Context, c *Cluster) (*Chaos, error) {
 		return nil, err
 	}
 	if err := r.rage(ctx); err != nil {
-		return nil, errors.Join(err, c.Fault())
+		return nil, err
 	}
 	ready, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
@@ -162,6 +162,7 @@ func (r *turmoil) rage(ctx context.Context) error {
 		}
 		return nil
 	})
+	g.Go(func() error { return r.cluster.Watch(striking) })
 	g.Go(func() error { return r.historian.work(ctx, over) })
 	return g.Wait()
 }

@@ -58,11 +58,7 @@ func Open(ctx context.Context, cfg ClusterConfig) (*Cluster, error) {
 			return nil, errors.Join(err, c.Close(false))
 		}
 	}
-	err := c.connect(ctx, cfg)
-	if err != nil {
-		for _, n := range c.nodes {
-			err = errors.Join(err, n.fault())
-		}
+	if err := c.connect(ctx, cfg); err != nil {
 		return nil, errors.Join(err, c.Close(false))
 	}
 	return c, nil
@@ -206,7 +202,8 @@ func (c *Cluster) allJoined(ctx context.Context) error {
 	})
 }
 
-// poll looks until look finds no fault.
+// poll looks until look finds nothing amiss, a node ends by itself, or there is no
+// more time.
 func poll(ctx context.Context, goal string, look func(context.Context) error) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -215,8 +212,9 @@ func poll(ctx context.Context, goal string, look func(context.Context) error) er
 		one, cancel := context.WithTimeout(ctx, probeTime)
 		err := look(one)
 		cancel()
-		if err == nil {
-			return nil
+		var ended *endedError
+		if err == nil || errors.As(err, &ended) {
+			return err
 		}
 		if ctx.Err() == nil {
 			last = err
@@ -333,6 +331,17 @@ func (c *Cluster) Start(n *Node) error {
 func (c *Cluster) Fault() error {
 	for _, n := range c.nodes {
 		if err := n.fault(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Watch returns when a node ends by itself, with that as an error, or when the
+// context ends, without one.
+func (c *Cluster) Watch(ctx context.Context) error {
+	for rest(ctx, watchEvery) {
+		if err := c.Fault(); err != nil {
 			return err
 		}
 	}

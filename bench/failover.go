@@ -88,7 +88,7 @@ func (cfg *FailoverConfig) measure(ctx context.Context, c *Cluster, f fault) (*F
 	}
 	crew := newCrew(t, s, cfg.Connections)
 	var gaps []float64
-	err = crew.during(ctx, 1, func(ctx context.Context) error {
+	err = crew.during(ctx, c, func(ctx context.Context) error {
 		for i := range cfg.Repeat {
 			cfg.Progress(fmt.Sprintf("fault %d of %d", i+1, cfg.Repeat))
 			gap, err := crew.suffer(ctx, c, f)
@@ -100,7 +100,7 @@ func (cfg *FailoverConfig) measure(ctx context.Context, c *Cluster, f fault) (*F
 		return nil
 	})
 	if err != nil {
-		return nil, errors.Join(err, c.Fault())
+		return nil, err
 	}
 	result := &Failover{Fault: cfg.Fault, Connections: cfg.Connections, Errors: crew.tally.errors()}
 	if result.Checks, _, err = audit(ctx, c, t, s, crew.book(), maxResend, cfg.Progress); err != nil {
@@ -114,14 +114,20 @@ func (cfg *FailoverConfig) measure(ctx context.Context, c *Cluster, f fault) (*F
 	return result, nil
 }
 
-// during has the crew work as long as f runs. The first error ends both.
-func (c *crew) during(ctx context.Context, batch int, f func(context.Context) error) error {
+// during has the crew work as long as f runs, one transaction a request. The first
+// error ends both; a node that ends by itself is one.
+func (c *crew) during(ctx context.Context, cluster *Cluster, f func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	go func() {
+		if err := cluster.Watch(ctx); err != nil {
+			cancel(err)
+		}
+	}()
 	over := make(chan struct{})
 	worked := make(chan error, 1)
 	go func() {
-		err := c.run(ctx, batch, func(most int) int {
+		err := c.run(ctx, 1, func(most int) int {
 			select {
 			case <-over:
 				return 0
@@ -135,14 +141,15 @@ func (c *crew) during(ctx context.Context, batch int, f func(context.Context) er
 		worked <- err
 	}()
 	err := f(ctx)
-	close(over)
 	if err != nil {
 		cancel(err)
 	}
-	if failed := <-worked; err == nil || context.Cause(ctx) == failed {
-		err = failed
+	close(over)
+	failed := <-worked
+	if cause := context.Cause(ctx); cause != nil {
+		return cause // the first
 	}
-	return err
+	return errors.Join(err, failed)
 }
 
 // suffer makes a fault, measures the gap, heals the cluster and waits until it is

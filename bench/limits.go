@@ -19,6 +19,8 @@ const (
 	stopTime = 10 * time.Second
 	// pollEvery is the pause between looks at something that should come soon.
 	pollEvery = 10 * time.Millisecond
+	// watchEvery is the pause between looks at whether all processes run.
+	watchEvery = 100 * time.Millisecond
 	// probeTime bounds one look.
 	probeTime = 2 * time.Second
 	// tailBytes of a node's log are shown where it ended by itself.

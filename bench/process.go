@@ -47,6 +47,17 @@ type Node struct {
 	ended  error         // how it ended by itself
 }
 
+// endedError says that a node ended by itself, which none may.
+type endedError struct {
+	node string
+	how  error
+	tail string // of its log
+}
+
+func (e *endedError) Error() string {
+	return fmt.Sprintf("%s ended by itself: %v; the end of its log:\n%s", e.node, e.how, e.tail)
+}
+
 // launcher starts all nodes from one thread that lives as long as the cluster:
 // the kernel's "kill me when my parent dies" means the parent's thread.
 type launcher chan func()
@@ -99,7 +110,7 @@ func (n *Node) await(cmd *exec.Cmd, done chan struct{}) {
 		if err == nil {
 			err = errors.New("exit status 0")
 		}
-		n.ended = fmt.Errorf("%s ended by itself: %w; the end of its log:\n%s", n.Name, err, logTail(n.log))
+		n.ended = &endedError{n.Name, err, logTail(n.log)}
 	}
 	n.wanted = false
 	close(done)

@@ -11,11 +11,14 @@ import (
 )
 
 // Cluster is what the front needs of its node. Its methods may be called from
-// any goroutine and, but for CreateGroup and Verify, never block.
+// any goroutine and, but for CatchUp, CreateGroup and Verify, never block.
 type Cluster interface {
 	// Lookup finds a group. known tells whether the group exists; the Group is
 	// nil where this node has no copy of it that is open.
 	Lookup(name string) (g Group, known bool)
+	// CatchUp waits until this node knows of every group that was made before
+	// the call. A *Problem says why it can't.
+	CatchUp(ctx context.Context) error
 	// Groups lists every group that exists, by name.
 	Groups() []GroupStatus
 	// CreateGroup makes a group, or finds it made alike (created is false). A

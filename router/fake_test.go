@@ -301,6 +301,14 @@ type fakeCluster struct {
 	groups  map[string]*fakeGroup
 	unready []Unready
 	create  func(GroupSpec) (bool, error)
+	catchUp func() error // nil: there is nothing to catch up with
+}
+
+func (c *fakeCluster) CatchUp(context.Context) error {
+	if c.catchUp == nil {
+		return nil
+	}
+	return c.catchUp()
 }
 
 func (c *fakeCluster) Lookup(name string) (Group, bool) {

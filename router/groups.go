@@ -127,9 +127,6 @@ func unknownGroup(name string) *Problem {
 
 // verify compares the copies of a group.
 func (s *Server) verify(rq *request) *Problem {
-	if _, known := s.cfg.Cluster.Lookup(rq.group); !known {
-		return unknownGroup(rq.group)
-	}
 	ctx, cancel := context.WithDeadline(s.ctx, rq.deadline)
 	defer cancel()
 	report, err := s.cfg.Cluster.Verify(ctx, rq.group)

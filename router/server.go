@@ -193,6 +193,9 @@ func (s *Server) serve(rq *request) *Problem {
 
 // serveGroup does what is for one group, here or where a copy is.
 func (s *Server) serveGroup(rq *request) *Problem {
+	if p := s.exists(rq); p != nil {
+		return p
+	}
 	switch rq.route {
 	case routeGroup:
 		return s.group(rq)
@@ -235,11 +238,32 @@ func (s *Server) serveGroup(rq *request) *Problem {
 	}
 }
 
+// exists refuses a group that there is none of. A node that has just started,
+// or has not heard yet of a group made through another, asks before it says so.
+func (s *Server) exists(rq *request) *Problem {
+	if _, known := s.cfg.Cluster.Lookup(rq.group); known {
+		return nil
+	}
+	until := time.Now().Add(s.cfg.ReadPatience)
+	if rq.deadline.Before(until) {
+		until = rq.deadline
+	}
+	ctx, cancel := context.WithDeadline(s.ctx, until)
+	defer cancel()
+	if err := s.cfg.Cluster.CatchUp(ctx); err != nil {
+		return problemOf(err)
+	}
+	if _, known := s.cfg.Cluster.Lookup(rq.group); !known {
+		return unknownGroup(rq.group)
+	}
+	return nil
+}
+
 // find is the group's front; nil where this node has no copy of it.
 func (s *Server) find(name string) (*front, *Problem) {
 	g, known := s.cfg.Cluster.Lookup(name)
 	if !known {
-		return nil, &Problem{Code: "unknown_group", Detail: "there is no group " + strconv.Quote(name), Group: name}
+		return nil, unknownGroup(name)
 	}
 	if g == nil {
 		return nil, nil

@@ -21,6 +21,9 @@ import (
 // second, and a request's default deadline is 30 s.
 const stopTime = 30 * time.Second
 
+// stopGrace is what a node may take beyond that to put things down.
+const stopGrace = 5 * time.Second
+
 // flagValue is a setting's flag: text that is read later, with the other sources.
 type flagValue struct {
 	one    *setting
@@ -148,13 +151,26 @@ func (a *app) serve(ctx context.Context, cfg serveConfig) error {
 		return fmt.Errorf("node %s can't go on: %w", cfg.node.Name, err)
 	}
 	log.Info("stopping: handing groups over, finishing what is under way")
-	limit, done := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
-	defer done()
-	if err := n.Stop(limit); err != nil {
+	if err := stopNode(n); err != nil {
 		return fmt.Errorf("stopping: %w", err)
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// stopNode stops a node in good order, and comes back a little after stopTime at
+// the latest: what is on disk is whole at any moment.
+func stopNode(n *node.Node) error {
+	limit, done := context.WithTimeout(context.Background(), stopTime)
+	defer done()
+	stopped := make(chan error, 1)
+	go func() { stopped <- n.Stop(limit) }()
+	select {
+	case err := <-stopped:
+		return err
+	case <-time.After(stopTime + stopGrace):
+		return fmt.Errorf("the node was still busy after %v", stopTime)
+	}
 }
 
 // untilSignal gives a context that ends with the first SIGINT or SIGTERM; the

@@ -295,7 +295,9 @@ func TestNobodyThereIsToldSoon(t *testing.T) {
 }
 
 func TestAnAnswerThatIsNoProblemDocument(t *testing.T) {
-	n := newNode(t, func(_ int, w http.ResponseWriter, r *http.Request) { http.Error(w, "<html>teapot</html>", http.StatusTeapot) })
+	n := newNode(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "<html>teapot</html>", http.StatusTeapot)
+	})
 	c := newClient(t, client.Config{}, n.URL)
 	_, err := c.Transact(context.Background(), "bank", []byte(transfer), "k")
 	var p *client.Problem

@@ -33,14 +33,22 @@ func (n *Node) Lookup(name string) (router.Group, bool) {
 	return nil, false
 }
 
+// CatchUp waits until the catalog read here has all that was acknowledged.
+func (n *Node) CatchUp(ctx context.Context) error {
+	if _, err := n.systemCopy().log.ReadIndex(ctx); err != nil {
+		return &router.Problem{Code: "starting", Detail: "this node can't tell yet which groups there are: no majority of the cluster's catalog answers"}
+	}
+	n.refresh()
+	return nil
+}
+
 // CreateGroup makes a group and waits until it works.
 func (n *Node) CreateGroup(ctx context.Context, spec router.GroupSpec) (router.GroupStatus, bool, error) {
 	sys := n.systemCopy()
 	// What is asked for may have been made a moment ago through another node.
-	if _, err := sys.log.ReadIndex(ctx); err != nil {
-		return router.GroupStatus{}, false, &router.Problem{Code: "no_quorum", Detail: "no majority of the system group answers, so that groups can't be changed"}
+	if err := n.CatchUp(ctx); err != nil {
+		return router.GroupStatus{}, false, err
 	}
-	n.refresh()
 	cat := n.catalog.Load()
 	nodes, err := chooseNodes(cat, spec)
 	if err != nil {

@@ -238,6 +238,10 @@ func (n *Node) admit(ctx context.Context, sys *copyOf, ask *joinRequest) ([]byte
 	if err != nil {
 		return nil, err
 	}
+	// The one that began the cluster has the first replica: it enters first.
+	if _, ok := cat.node(n.id); !ok {
+		return nil, errors.New("this member is starting")
+	}
 	if known, ok := cat.named(ask.Name); ok && known.id.String() != ask.ID {
 		return json.Marshal(joinAnswer{Refused: fmt.Sprintf("the cluster has a node named %s already, with other data: start that node with its own data folder, or give this one another name", ask.Name)})
 	}

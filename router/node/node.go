@@ -57,6 +57,7 @@ type Node struct {
 	system *copyOf
 
 	catalog  atomic.Pointer[catalog]
+	reading  sync.Mutex // held while the catalog is read anew, so that it never goes back
 	statuses statuses
 	draining atomic.Bool
 	ready    chan struct{} // closed when the node is first ready

@@ -57,6 +57,8 @@ func (n *Node) reconcile(ctx context.Context, sys *copyOf) error {
 
 // refresh reads the catalog anew and lets the network know where nodes are.
 func (n *Node) refresh() {
+	n.reading.Lock()
+	defer n.reading.Unlock()
 	sys := n.systemCopy()
 	if sys.part.Position().Revision == n.catalog.Load().revision {
 		return

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"time"
 )
@@ -69,8 +70,8 @@ func (n *Network) serve(raw net.Conn) {
 	}
 	handler, status, reason := n.judge(&h)
 	if err := n.answer(raw, status, reason); err != nil || status != accepted {
-		n.cfg.Log.Info("connection refused", "node", nodeText(h.From), "remote", raw.RemoteAddr().String(),
-			"service", h.Service, "reason", reason, "error", err)
+		n.cfg.Log.Log(n.ctx, refusalLevel(status), "connection refused", "node", nodeText(h.From),
+			"remote", raw.RemoteAddr().String(), "service", string(rune(h.Service)), "reason", reason)
 		return
 	}
 	_ = raw.SetDeadline(time.Time{})
@@ -195,3 +196,12 @@ func (n *Network) introduce(raw net.Conn, node uint64, service byte) (*Conn, err
 }
 
 func nodeText(node uint64) string { return fmt.Sprintf("%016x", node) }
+
+// refusalLevel is how much a refusal matters: a node that is starting refuses its peers for a moment.
+func refusalLevel(status refusal) slog.Level {
+	switch status {
+	case accepted, refusedService, refusedCluster:
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
+}
