@@ -70,6 +70,9 @@ func (m *meter) record(began, ended time.Time, commits int64) {
 // of them; they go as one request where batch is above 1.
 func (w *worker) run(ctx context.Context, batch int, take func(most int) int) error {
 	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		n := take(batch)
 		if n == 0 {
 			return nil

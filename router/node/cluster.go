@@ -225,5 +225,9 @@ func (n *Node) servers(cat *catalog, group string) []txlog.NodeID {
 }
 
 func (n *Node) answerForward(_ context.Context, _ uint64, request []byte) ([]byte, error) {
-	return n.server.ServeForwarded(request)
+	server := n.front.Load()
+	if server == nil {
+		return nil, errors.New("this node is starting")
+	}
+	return server.ServeForwarded(request)
 }

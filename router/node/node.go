@@ -50,6 +50,7 @@ type Node struct {
 	host    *txlog.Host
 	orders  *order.Switch
 	server  *router.Server
+	front   atomic.Pointer[router.Server] // the same, once it may be asked by peers
 	http    net.Listener
 
 	mu     sync.Mutex
@@ -186,6 +187,7 @@ func (n *Node) serve() (err error) {
 		return fmt.Errorf("make the router: %w", err)
 	}
 	n.refresh()
+	n.front.Store(n.server)
 	n.work.Go(func() {
 		if err := n.server.Serve(n.http); err != nil && n.ctx.Err() == nil {
 			n.fatal(fmt.Errorf("serve clients at %s: %w", n.cfg.HTTP, err))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -64,11 +65,22 @@ func (n *Network) answerCalls(from uint64, c *Conn, handle CallHandler) {
 	}
 }
 
+// guarded runs the handler; a defect of it that panics is an answer like any failure, not the end of the node.
+func guarded(ctx context.Context, c *Conn, from uint64, request []byte, handle CallHandler) (response []byte, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.network.cfg.Log.Error("the handler of a call panicked", "service", string(rune(c.service)), "panic", r, "stack", string(debug.Stack()))
+			response, err = nil, fmt.Errorf("internal error: %v", r)
+		}
+	}()
+	return handle(ctx, from, request)
+}
+
 func answerCall(ctx context.Context, c *Conn, from uint64, frame []byte, handle CallHandler) {
 	wait := time.Duration(binary.BigEndian.Uint32(frame[callHeader:])) * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, min(wait, maxCallWait))
 	defer cancel()
-	response, err := handle(ctx, from, frame[questionHeader:])
+	response, err := guarded(ctx, c, from, frame[questionHeader:], handle)
 	head := frame[:callHeader]
 	head[0] = kindResult
 	if err != nil {
