@@ -74,8 +74,8 @@ func (o *overlay) init(store Reader, limit int) {
 // slotOverhead estimates the memory of a slot beside its row.
 const slotOverhead = 256
 
-// valueBytes estimates the memory of one column's value.
-const valueBytes = 40
+// valueBytes is the memory of one column's value, beside its text.
+const valueBytes = int(unsafe.Sizeof(value.Value{}))
 
 func rowSize(key string, row value.Value) int {
 	return slotOverhead + len(key) + row.Len()*valueBytes + row.Size().Bytes

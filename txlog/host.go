@@ -220,7 +220,7 @@ func (h *Host) checkGroup(cfg GroupConfig) error {
 	case h.HasData(cfg.Shard, cfg.Replica):
 		return nil
 	case cfg.Join && len(cfg.Members) > 0:
-		return errors.New("Join and Members exclude each other: a replica joins a group or begins one")
+		return errors.New("both Join and Members are given, which exclude each other: a replica joins a group or begins one")
 	case !cfg.Join && len(cfg.Members) == 0:
 		return errors.New("the replica has never run here: give the Members that the group begins with, or Join")
 	case !cfg.Join && cfg.Members[cfg.Replica] != h.cfg.NodeID:

@@ -156,7 +156,7 @@ func (f *Frame) conformAll(vals []value.Value, convert func(value.Value) (value.
 		if ft != nil {
 			return nil, false, ft
 		}
-		if out == nil && c != e {
+		if out == nil && !value.Same(c, e) {
 			out = append(make([]value.Value, 0, len(vals)), vals[:i]...)
 		}
 		if out != nil {

@@ -15,8 +15,6 @@ type scene struct {
 	frame *Frame
 }
 
-const sceneSlots = 6
-
 func newScene(t testing.TB) *scene {
 	t.Helper()
 	env, err := NewEnv()

@@ -38,10 +38,10 @@ func TestEverythingMeetsEveryKind(t *testing.T) {
 			frame.Meter = &Meter{Limit: 100_000}
 			again, ft2 := x.Eval(frame)
 			if (ft == nil) != (ft2 == nil) || ft != nil && *ft != *ft2 || ft == nil && (v.TooLarge() || !value.Equal(v, again)) {
-				t.Fatalf("%s of %v: %v %v", src, frame.Slots, ft, ft2)
+				t.Fatalf("%s of %#v: %v %v", src, frame.Slots, ft, ft2)
 			}
 			if v.Kind() == value.Double && !finite(v.Double()) {
-				t.Fatalf("%s of %v is not finite", src, frame.Slots)
+				t.Fatalf("%s of %#v is not finite", src, frame.Slots)
 			}
 		})
 	}

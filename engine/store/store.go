@@ -39,7 +39,7 @@ type Options struct {
 
 func (o *Options) validate() error {
 	if o.Dir == "" {
-		return errors.New("Dir is empty: name the store's directory")
+		return errors.New("the option Dir is empty: name the store's directory")
 	}
 	if o.MemTableBytes == 0 {
 		o.MemTableBytes = DefaultMemTableBytes

@@ -49,7 +49,7 @@ const (
 // AppendBinary appends the binary form of the value. The caller has refused
 // what is TooLarge: DecodeBinary does not read what nests over MaxDepth.
 func AppendBinary(dst []byte, v Value) []byte {
-	switch v.kind {
+	switch v.Kind() {
 	case Null:
 		return append(dst, tagNull)
 	case Bool:
@@ -61,33 +61,33 @@ func AppendBinary(dst []byte, v Value) []byte {
 	case Double:
 		return binary.BigEndian.AppendUint64(append(dst, tagDouble), v.bits)
 	case String:
-		if len(v.str) < shortStrings {
-			dst = append(dst, tagShortString|byte(len(v.str)))
-			return append(dst, v.str...)
+		if len(v.Str()) < shortStrings {
+			dst = append(dst, tagShortString|byte(len(v.Str())))
+			return append(dst, v.Str()...)
 		}
-		dst = binary.AppendUvarint(append(dst, tagString), uint64(len(v.str)))
-		return append(dst, v.str...)
+		dst = binary.AppendUvarint(append(dst, tagString), uint64(len(v.Str())))
+		return append(dst, v.Str()...)
 	case Bytes:
-		dst = binary.AppendUvarint(append(dst, tagBytes), uint64(len(v.str)))
-		return append(dst, v.str...)
+		dst = binary.AppendUvarint(append(dst, tagBytes), uint64(len(v.Str())))
+		return append(dst, v.Str()...)
 	case Timestamp:
 		dst = binary.AppendVarint(append(dst, tagTimestamp), v.Seconds())
-		return binary.AppendUvarint(dst, uint64(v.nanos))
+		return binary.AppendUvarint(dst, uint64(v.Nanos()))
 	case Duration:
 		return binary.AppendVarint(append(dst, tagDuration), v.Duration())
 	case List:
-		return appendElems(append(dst, tagList), v.comp.elems)
+		return appendElems(append(dst, tagList), v.Comp().elems)
 	case Map:
-		return appendEntries(append(dst, tagMap), v.comp)
+		return appendEntries(append(dst, tagMap), v.Comp())
 	}
-	return appendElems(append(dst, tagObject), v.comp.elems)
+	return appendElems(append(dst, tagObject), v.Comp().elems)
 }
 
 func appendBinaryInt(dst []byte, v Value) []byte {
 	switch {
 	case v.bits < smallInts:
 		return append(dst, tagSmallInt|byte(v.bits))
-	case v.fromJSON:
+	case v.fromJSON():
 		dst = append(dst, tagJSONInt)
 	default:
 		dst = append(dst, tagInt)

@@ -105,7 +105,7 @@ func floorDiv(n, d int64) int64 {
 // instants.
 func AddDuration(instant Value, nanos int64) (Value, bool) {
 	seconds := instant.Seconds() + nanos/nanosPerSecond // |nanos| / 1e9 < 2^34: no overflow
-	within := int64(instant.nanos) + nanos%nanosPerSecond
+	within := int64(instant.Nanos()) + nanos%nanosPerSecond
 	if within < 0 {
 		within += nanosPerSecond
 		seconds--
@@ -123,7 +123,7 @@ func AddDuration(instant Value, nanos int64) (Value, bool) {
 // where 64 bits of nanoseconds, about 292 years, cannot hold it.
 func Between(a, b Value) (Value, bool) {
 	seconds := a.Seconds() - b.Seconds() // both in range: no overflow
-	nanos := int64(a.nanos) - int64(b.nanos)
+	nanos := int64(a.Nanos()) - int64(b.Nanos())
 	if seconds < 0 && nanos > 0 { // one sign, so that the product below is no larger than the sum
 		seconds++
 		nanos -= nanosPerSecond

@@ -12,20 +12,27 @@ import (
 // where they have equal keys with equal values, objects where they have the
 // same shape and equal fields.
 func Equal(a, b Value) bool {
-	if a.kind != b.kind {
+	if a.Kind() != b.Kind() {
 		return a.IsNumber() && b.IsNumber() && compareNumbers(a, b) == 0
 	}
-	switch a.kind {
+	switch a.Kind() {
 	case Null:
 		return true
 	case String, Bytes:
-		return a.str == b.str
+		return a.Str() == b.Str()
 	case Timestamp:
-		return a.bits == b.bits && a.nanos == b.nanos
+		return a.bits == b.bits && a.Nanos() == b.Nanos()
 	case List, Map, Object:
-		return equalComposites(a.comp, b.comp)
+		return equalComposites(a.Comp(), b.Comp())
 	}
 	return a.bits == b.bits // OfDouble leaves one zero and no NaN
+}
+
+// Same tells whether a and b are one value, which Equal does not ask: of one
+// kind, with the same mark (OfJSONInt) and content, and where they are lists,
+// maps or objects with one body, not merely equal ones.
+func Same(a, b Value) bool {
+	return a.head == b.head && a.bits == b.bits && (a.ptr == b.ptr || (a.Kind() < List && a.Str() == b.Str()))
 }
 
 // equalComposites compares two bodies of one kind. Both maps are sorted by
@@ -54,13 +61,13 @@ func equalComposites(a, b *Composite) bool {
 // two values of one kind among Bool (false first), String and Bytes (by bytes),
 // Timestamp and Duration. It is not ok for anything else.
 func Compare(a, b Value) (order int, ok bool) {
-	if a.kind != b.kind {
+	if a.Kind() != b.Kind() {
 		if a.IsNumber() && b.IsNumber() {
 			return compareNumbers(a, b), true
 		}
 		return 0, false
 	}
-	switch a.kind {
+	switch a.Kind() {
 	case Int, Duration:
 		return cmp.Compare(int64(a.bits), int64(b.bits)), true
 	case Bool, Uint:
@@ -68,12 +75,12 @@ func Compare(a, b Value) (order int, ok bool) {
 	case Double:
 		return compareDoubles(a.Double(), b.Double()), true
 	case String, Bytes:
-		return strings.Compare(a.str, b.str), true
+		return strings.Compare(a.Str(), b.Str()), true
 	case Timestamp:
 		if c := cmp.Compare(a.Seconds(), b.Seconds()); c != 0 {
 			return c, true
 		}
-		return cmp.Compare(a.nanos, b.nanos), true
+		return cmp.Compare(a.Nanos(), b.Nanos()), true
 	}
 	return 0, false
 }
@@ -82,10 +89,10 @@ func Compare(a, b Value) (order int, ok bool) {
 // value whatever their kinds, strings by bytes. Doubles have a place in it
 // since they may be looked up, though they are never kept.
 func CompareKeys(a, b Value) int {
-	if a.kind == String && b.kind == String {
-		return strings.Compare(a.str, b.str)
+	if a.Kind() == String && b.Kind() == String {
+		return strings.Compare(a.Str(), b.Str())
 	}
-	if c := cmp.Compare(keyRank(a.kind), keyRank(b.kind)); c != 0 {
+	if c := cmp.Compare(keyRank(a.Kind()), keyRank(b.Kind())); c != 0 {
 		return c
 	}
 	c, _ := Compare(a, b)
@@ -108,17 +115,17 @@ func keyRank(k Kind) int {
 // compareNumbers compares two numbers as points on one line.
 func compareNumbers(a, b Value) int {
 	switch {
-	case a.kind == b.kind:
+	case a.Kind() == b.Kind():
 		c, _ := Compare(a, b)
 		return c
-	case a.kind > b.kind: // leaves (Int, Uint), (Int, Double), (Uint, Double)
+	case a.Kind() > b.Kind(): // leaves (Int, Uint), (Int, Double), (Uint, Double)
 		return -compareNumbers(b, a)
-	case b.kind == Uint:
+	case b.Kind() == Uint:
 		if a.Int() < 0 {
 			return -1
 		}
 		return cmp.Compare(a.bits, b.bits)
-	case a.kind == Int:
+	case a.Kind() == Int:
 		return compareIntDouble(a.Int(), b.Double())
 	}
 	return compareUintDouble(a.Uint(), b.Double())

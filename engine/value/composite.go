@@ -3,6 +3,7 @@ package value
 import (
 	"sort"
 	"strconv"
+	"unsafe"
 )
 
 // Composite is the shared, immutable body of a list, a map or an object.
@@ -30,12 +31,13 @@ func (s Size) TooLarge() bool {
 
 // add counts a part of a composite.
 func (s *Size) add(v Value) {
-	if v.comp == nil {
+	c := v.Comp()
+	if c == nil {
 		s.Nodes = min(s.Nodes+1, sizeCap)
-		s.Bytes = min(s.Bytes+len(v.str), sizeCap)
+		s.Bytes = min(s.Bytes+len(v.Str()), sizeCap)
 		return
 	}
-	part := v.comp.size
+	part := c.size
 	s.Nodes = min(s.Nodes+part.Nodes, sizeCap)
 	s.Bytes = min(s.Bytes+part.Bytes, sizeCap)
 	s.Depth = max(s.Depth, min(part.Depth+1, sizeCap))
@@ -43,18 +45,18 @@ func (s *Size) add(v Value) {
 
 // Size is the deep size of the value, in constant time.
 func (v Value) Size() Size {
-	if v.comp != nil {
-		return v.comp.size
+	if c := v.Comp(); c != nil {
+		return c.size
 	}
-	return Size{Nodes: 1, Bytes: len(v.str)}
+	return Size{Nodes: 1, Bytes: len(v.Str())}
 }
 
 // TooLarge tells whether the value is over the limits of the language.
 func (v Value) TooLarge() bool {
-	if v.comp != nil {
-		return v.comp.size.TooLarge()
+	if c := v.Comp(); c != nil {
+		return c.size.TooLarge()
 	}
-	return len(v.str) > MaxBytes
+	return len(v.Str()) > MaxBytes
 }
 
 // OfList makes a list and takes the slice over: the caller must not change it
@@ -64,7 +66,7 @@ func OfList(elems []Value) Value {
 	for _, e := range elems {
 		size.add(e)
 	}
-	return Value{kind: List, comp: &Composite{elems: elems, size: size}}
+	return ofComposite(List, &Composite{elems: elems, size: size})
 }
 
 // OfMap makes a map of keys[i] to vals[i], sorts it, and takes both slices
@@ -89,7 +91,7 @@ func OfMap(keys, vals []Value) (m Value, ok bool) {
 	if textRepeats(keys) {
 		return Value{}, false
 	}
-	return Value{kind: Map, comp: &Composite{elems: vals, keys: keys, size: size}}, true
+	return ofComposite(Map, &Composite{elems: vals, keys: keys, size: size}), true
 }
 
 // OfObject makes an object whose fields stand in the order of the shape, and
@@ -104,57 +106,64 @@ func OfObject(shape *Shape, fields []Value) Value {
 	for _, f := range fields {
 		size.add(f)
 	}
-	return Value{kind: Object, comp: &Composite{elems: fields, shape: shape, size: size}}
+	return ofComposite(Object, &Composite{elems: fields, shape: shape, size: size})
+}
+
+// ofComposite makes a List, a Map or an Object of its body.
+func ofComposite(kind Kind, c *Composite) Value {
+	return Value{head: uint64(kind), ptr: unsafe.Pointer(c)}
 }
 
 // Comp is the body of a List, Map or Object; nil for scalars.
-func (v Value) Comp() *Composite { return v.comp }
+func (v Value) Comp() *Composite {
+	if v.Kind() < List {
+		return nil
+	}
+	return (*Composite)(v.ptr)
+}
 
 // Len is the number of elements of a List, entries of a Map or fields of an
 // Object; 0 for scalars.
 func (v Value) Len() int {
-	if v.comp == nil {
-		return 0
-	}
-	return len(v.comp.elems)
+	return len(v.Elems())
 }
 
 // At is the i-th element of a List, or the i-th value of a Map in key order.
-func (v Value) At(i int) Value { return v.comp.elems[i] }
+func (v Value) At(i int) Value { return v.Comp().elems[i] }
 
 // Field is the i-th field of an Object, in the order of its shape.
-func (v Value) Field(i int) Value { return v.comp.elems[i] }
+func (v Value) Field(i int) Value { return v.Comp().elems[i] }
 
 // Elems are the elements of a List, the values of a Map in key order, or the
 // fields of an Object; nil for scalars. The slice must not be changed.
 func (v Value) Elems() []Value {
-	if v.comp == nil {
-		return nil
+	if c := v.Comp(); c != nil {
+		return c.elems
 	}
-	return v.comp.elems
+	return nil
 }
 
 // Keys are the keys of a Map, ascending; nil for other kinds. The slice must not
 // be changed.
 func (v Value) Keys() []Value {
-	if v.comp == nil {
-		return nil
+	if c := v.Comp(); c != nil {
+		return c.keys
 	}
-	return v.comp.keys
+	return nil
 }
 
 // Shape is the shape of an Object; nil for other kinds.
 func (v Value) Shape() *Shape {
-	if v.comp == nil {
-		return nil
+	if c := v.Comp(); c != nil {
+		return c.shape
 	}
-	return v.comp.shape
+	return nil
 }
 
 // MapGet finds the entry of a Map whose key equals the given one, numbers by
 // value as in CEL. A key of another kind, whatever it is, is not found.
 func (v Value) MapGet(key Value) (Value, bool) {
-	if key.kind != String && !key.IsNumber() && key.kind != Bool {
+	if key.Kind() != String && !key.IsNumber() && key.Kind() != Bool {
 		return Value{}, false
 	}
 	keys := v.Keys()
@@ -163,7 +172,7 @@ func (v Value) MapGet(key Value) (Value, bool) {
 		mid := int(uint(lo+hi) >> 1)
 		switch c := CompareKeys(keys[mid], key); {
 		case c == 0:
-			return v.comp.elems[mid], true
+			return v.Comp().elems[mid], true
 		case c < 0:
 			lo = mid + 1
 		default:
@@ -207,16 +216,16 @@ func (e entries) Swap(i, j int) {
 // of the strings among the sorted keys.
 func textRepeats(keys []Value) bool {
 	n := len(keys)
-	if n == 0 || keys[0].kind == String || keys[n-1].kind != String {
+	if n == 0 || keys[0].Kind() == String || keys[n-1].Kind() != String {
 		return false
 	}
-	first := sort.Search(n, func(i int) bool { return keys[i].kind == String })
+	first := sort.Search(n, func(i int) bool { return keys[i].Kind() == String })
 	texts := keys[first:]
 	var scratch [24]byte
 	for _, k := range keys[:first] {
 		text := appendKeyText(scratch[:0], k)
-		at := sort.Search(len(texts), func(i int) bool { return texts[i].str >= string(text) })
-		if at < len(texts) && texts[at].str == string(text) {
+		at := sort.Search(len(texts), func(i int) bool { return texts[i].Str() >= string(text) })
+		if at < len(texts) && texts[at].Str() == string(text) {
 			return true
 		}
 	}
@@ -225,7 +234,7 @@ func textRepeats(keys []Value) bool {
 
 // appendKeyText appends a key as the text that JSON has for it.
 func appendKeyText(dst []byte, k Value) []byte {
-	switch k.kind {
+	switch k.Kind() {
 	case Bool:
 		return strconv.AppendBool(dst, k.Bool())
 	case Int:
@@ -233,5 +242,5 @@ func appendKeyText(dst []byte, k Value) []byte {
 	case Uint:
 		return strconv.AppendUint(dst, k.Uint(), 10)
 	}
-	return append(dst, k.str...)
+	return append(dst, k.Str()...)
 }

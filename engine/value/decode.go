@@ -183,7 +183,7 @@ func (d *Decoder) int(fromJSON bool) (Value, error) {
 	if fromJSON {
 		v = OfJSONInt(i)
 	}
-	if uint64(i) < smallInts || v.fromJSON != fromJSON {
+	if uint64(i) < smallInts || v.fromJSON() != fromJSON {
 		return Value{}, ErrEncoding
 	}
 	return v, nil
@@ -201,7 +201,7 @@ func (d *Decoder) double() (Value, error) {
 	if !finite(bits) {
 		return Value{}, ErrEncoding
 	}
-	return Value{kind: Double, bits: bits}, nil
+	return Value{head: uint64(Double), bits: bits}, nil
 }
 
 func (d *Decoder) timestamp() (Value, error) {
@@ -248,15 +248,15 @@ func (d *Decoder) text(kind Kind, n int) (Value, error) {
 	}
 	d.at = to
 	if n == 0 {
-		return Value{kind: kind}, nil
+		return ofText(kind, ""), nil
 	}
 	if !d.shared {
-		return Value{kind: kind, str: strings.Clone(d.src[from:to])}, nil
+		return ofText(kind, strings.Clone(d.src[from:to])), nil
 	}
 	if d.owned == "" {
 		d.owned = strings.Clone(d.src)
 	}
-	return Value{kind: kind, str: d.owned[from:to]}, nil
+	return ofText(kind, d.owned[from:to]), nil
 }
 
 // count reads how many elements a container has, each made of so many values.
@@ -341,7 +341,7 @@ func (d *Decoder) mapping(form *Form, depth int) (Value, error) {
 	if textRepeats(keys) {
 		return Value{}, ErrEncoding
 	}
-	return Value{kind: Map, comp: &Composite{elems: vals, keys: keys, size: size}}, nil
+	return ofComposite(Map, &Composite{elems: vals, keys: keys, size: size}), nil
 }
 
 // Skip passes over one value, of whatever form, without making it.

@@ -4,8 +4,9 @@
 //
 // # One idea
 //
-// A Value is a small struct that is passed by value and never changed. Scalars
-// live inside it, so that computing with them costs no allocation; lists, maps
+// A Value is three words that are passed by value, in registers, and never
+// changed. Scalars live inside it, so that computing with them costs no
+// allocation; text is a pointer and a length, as in a Go string; lists, maps
 // and objects hang on a shared, immutable body, so that copying one is copying
 // a pointer. A body knows its deep size from the moment it is made: a limit is
 // checked before anything is walked, printed or stored, which is what keeps a

@@ -203,8 +203,8 @@ func (p *jsonParser) object(depth int) (Value, *JSONError) {
 func (p *jsonParser) twice(start int, keys []Value) *JSONError {
 	err := &JSONError{Offset: start, Reason: reasonTwice}
 	for i := 1; i < len(keys); i++ {
-		if keys[i-1].str == keys[i].str {
-			return err.within(strings.Clone(keys[i].str))
+		if keys[i-1].Str() == keys[i].Str() {
+			return err.within(strings.Clone(keys[i].Str()))
 		}
 	}
 	return err

@@ -18,13 +18,13 @@ func AppendJSON(dst []byte, v Value) []byte { return appendJSON(dst, v, false) }
 func AppendRawJSON(dst []byte, v Value) []byte { return appendJSON(dst, v, true) }
 
 func appendJSON(dst []byte, v Value, raw bool) []byte {
-	switch v.kind {
+	switch v.Kind() {
 	case Null:
 		return append(dst, "null"...)
 	case Bool:
 		return strconv.AppendBool(dst, v.Bool())
 	case Int:
-		return appendInt(dst, v.Int(), raw || v.fromJSON)
+		return appendInt(dst, v.Int(), raw || v.fromJSON())
 	case Uint:
 		if v.bits > MaxSafeInt && !raw {
 			dst = append(dst, '"')
@@ -35,10 +35,10 @@ func appendJSON(dst []byte, v Value, raw bool) []byte {
 	case Double:
 		return AppendDouble(dst, v.Double())
 	case String:
-		return AppendJSONString(dst, v.str)
+		return AppendJSONString(dst, v.Str())
 	case Bytes:
 		dst = append(dst, '"')
-		dst = base64.StdEncoding.AppendEncode(dst, []byte(v.str))
+		dst = base64.StdEncoding.AppendEncode(dst, []byte(v.Str()))
 		return append(dst, '"')
 	case Timestamp:
 		dst = append(dst, '"')
@@ -49,11 +49,11 @@ func appendJSON(dst []byte, v Value, raw bool) []byte {
 		dst = AppendDuration(dst, v.Duration())
 		return append(dst, '"')
 	case List:
-		return appendList(dst, v.comp, raw)
+		return appendList(dst, v.Comp(), raw)
 	case Map:
-		return appendMap(dst, v.comp, raw)
+		return appendMap(dst, v.Comp(), raw)
 	}
-	return appendObject(dst, v.comp, raw)
+	return appendObject(dst, v.Comp(), raw)
 }
 
 // appendInt appends an int as a number where every reader keeps it, or where it
@@ -84,8 +84,8 @@ func appendMap(dst []byte, c *Composite, raw bool) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		if k.kind == String {
-			dst = AppendJSONString(dst, k.str)
+		if k.Kind() == String {
+			dst = AppendJSONString(dst, k.Str())
 		} else {
 			dst = append(dst, '"')
 			dst = appendKeyText(dst, k)

@@ -20,21 +20,21 @@ func AsJSON(v Value) (Value, bool) {
 
 // isJSON tells whether FromJSON could have made the value.
 func isJSON(v Value) bool {
-	switch v.kind {
+	switch v.Kind() {
 	case Null, Bool, Double, String:
 		return true
 	case Int:
-		return v.fromJSON == OfJSONInt(v.Int()).fromJSON
+		return v.fromJSON() == OfJSONInt(v.Int()).fromJSON()
 	case List, Map:
 	default:
 		return false
 	}
-	for _, k := range v.comp.keys {
-		if k.kind != String {
+	for _, k := range v.Keys() {
+		if k.Kind() != String {
 			return false
 		}
 	}
-	for _, e := range v.comp.elems {
+	for _, e := range v.Elems() {
 		if !isJSON(e) {
 			return false
 		}
@@ -43,7 +43,7 @@ func isJSON(v Value) bool {
 }
 
 func asJSON(v Value) (Value, bool) {
-	switch v.kind {
+	switch v.Kind() {
 	case Int:
 		return OfJSONInt(v.Int()), true
 	case Uint:
@@ -52,7 +52,7 @@ func asJSON(v Value) (Value, bool) {
 		}
 		return OfJSONInt(v.Int()), true
 	case Bytes:
-		return OfString(base64.StdEncoding.EncodeToString([]byte(v.str))), true
+		return OfString(base64.StdEncoding.EncodeToString([]byte(v.Str()))), true
 	case Timestamp:
 		return OfString(string(AppendTimestamp(nil, v))), true
 	case Duration:
@@ -65,22 +65,23 @@ func asJSON(v Value) (Value, bool) {
 
 // compositeAsJSON converts a list, a map or an object with all that it holds.
 func compositeAsJSON(v Value) (Value, bool) {
-	elems := make([]Value, len(v.comp.elems))
-	for i, e := range v.comp.elems {
+	c := v.Comp()
+	elems := make([]Value, len(c.elems))
+	for i, e := range c.elems {
 		var ok bool
 		if elems[i], ok = asJSON(e); !ok {
 			return Value{}, false
 		}
 	}
-	if v.kind == List {
+	if v.Kind() == List {
 		return OfList(elems), true
 	}
 	keys := make([]Value, len(elems))
 	for i := range keys {
-		if v.kind == Object {
-			keys[i] = OfString(v.comp.shape.Fields[i])
+		if v.Kind() == Object {
+			keys[i] = OfString(c.shape.Fields[i])
 		} else {
-			keys[i] = OfString(string(appendKeyText(nil, v.comp.keys[i])))
+			keys[i] = OfString(string(appendKeyText(nil, c.keys[i])))
 		}
 	}
 	return OfMap(keys, elems)

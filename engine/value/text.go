@@ -52,13 +52,13 @@ func parseBytesURL(text string) (Value, error) {
 
 // AppendText appends a scalar as ParseText reads it.
 func AppendText(dst []byte, v Value) []byte {
-	switch v.kind {
+	switch v.Kind() {
 	case Bool, Int, Uint, String:
 		return appendKeyText(dst, v)
 	case Double:
 		return AppendDouble(dst, v.Double())
 	case Bytes:
-		return base64.RawURLEncoding.AppendEncode(dst, []byte(v.str))
+		return base64.RawURLEncoding.AppendEncode(dst, []byte(v.Str()))
 	case Timestamp:
 		return AppendTimestamp(dst, v)
 	case Duration:

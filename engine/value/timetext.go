@@ -17,7 +17,7 @@ func AppendTimestamp(dst []byte, instant Value) []byte {
 	dst = appendDigits(dst, c.Minute, 2)
 	dst = append(dst, ':')
 	dst = appendDigits(dst, c.Second, 2)
-	dst = appendFraction(dst, int(instant.nanos))
+	dst = appendFraction(dst, int(instant.Nanos()))
 	return append(dst, 'Z')
 }
 

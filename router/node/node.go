@@ -235,6 +235,7 @@ func (n *Node) Stop(ctx context.Context) error {
 		}
 	}
 	n.cancel()
+	_ = n.http.Close() // a stop right after the start may come before Serve began
 	n.work.Wait()
 	for _, c := range n.allCopies() {
 		if err := c.part.Sync(); err != nil {

@@ -48,6 +48,17 @@ func (s *statuses) set(id txlog.NodeID, r nodeReport) {
 	s.heard[id] = heard{report: r, at: time.Now()}
 }
 
+// gone notes that nobody listens at a peer's address: no need to wait until its
+// silence is long enough.
+func (s *statuses) gone(id txlog.NodeID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h, ok := s.heard[id]; ok {
+		h.at = time.Time{}
+		s.heard[id] = h
+	}
+}
+
 // fresh is what a peer said of itself lately; not ok where it has been silent.
 func (s *statuses) fresh(id txlog.NodeID) (nodeReport, bool) {
 	s.mu.RLock()
@@ -110,6 +121,9 @@ func (n *Node) askStatus(id txlog.NodeID) {
 	defer cancel()
 	raw, err := n.peers.Call(ctx, uint64(id), serviceStatus, nil)
 	if err != nil {
+		if n.ctx.Err() == nil && unsent(err) {
+			n.statuses.gone(id)
+		}
 		return
 	}
 	var r nodeReport

@@ -82,7 +82,6 @@ type roomNode struct {
 	id      uint64
 	o       *Orderer
 	s       *Switch
-	changed func()
 	lost    atomic.Bool // what it proposes comes to nothing
 	results []outcome.Verdict
 }

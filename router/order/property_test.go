@@ -26,7 +26,6 @@ type client struct {
 type world struct {
 	s       *sim
 	clients []*client
-	keys    int
 }
 
 func (w *world) submit(node int, id entry.ID, fingerprint byte, timeout time.Duration, retype bool) *client {

@@ -48,14 +48,13 @@ type simEntry struct {
 
 // simConn is a connection from one node's link to another node.
 type simConn struct {
-	s          *sim
-	from, to   *simNode
-	l          *link
-	in         *inbound
-	there      [][]byte // frames on their way to the primary
-	back       [][]byte
-	closed     bool // by either side
-	acceptedAt bool
+	s        *sim
+	from, to *simNode
+	l        *link
+	in       *inbound
+	there    [][]byte // frames on their way to the primary
+	back     [][]byte
+	closed   bool // by either side
 }
 
 func (c *simConn) WriteFrame([]byte) error    { return nil }
