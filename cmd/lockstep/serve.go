@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -128,8 +129,27 @@ func check(c *node.Config) error {
 	return nil
 }
 
+// A node's heap is caches and buffers of known size that live long, beside much
+// that lives for microseconds: the collector may wait until the heap is several
+// times the former, as long as the node stays within its memory.
+const (
+	gcPercent   = 400
+	memoryLimit = 400 << 20 // bytes; above it the collector works harder, and nothing fails
+)
+
+// tuneCollector sets the collector, unless the environment does.
+func tuneCollector() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+}
+
 // serve runs a node until a signal.
 func (a *app) serve(ctx context.Context, cfg serveConfig) error {
+	tuneCollector()
 	log := newLog(a.err, cfg)
 	for _, name := range strangeVariables(os.Environ()) {
 		log.Warn("an environment variable is not known and has no effect", "variable", name)
