@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -100,10 +101,14 @@ func (c *Cluster) launch(cfg ClusterConfig) (err error) {
 	return nil
 }
 
-// freePorts finds ports that nobody listens on.
+// freePorts finds ports that nobody listens on. It begins anywhere, for another
+// bench may be looking at the same moment.
 func freePorts(n int) ([]int, error) {
+	const span = lastPort - firstPort
+	first := rand.IntN(span)
 	var ports []int
-	for port := firstPort; port <= lastPort && len(ports) < n; port++ {
+	for i := 0; i < span && len(ports) < n; i++ {
+		port := firstPort + (first+i)%span
 		l, err := net.Listen("tcp", local(port))
 		if err != nil {
 			continue

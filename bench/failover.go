@@ -95,7 +95,7 @@ func (cfg *FailoverConfig) measure(ctx context.Context, c *Cluster, f fault) (*F
 			if err != nil {
 				return fmt.Errorf("fault %d, %s: %w", i+1, f.name, err)
 			}
-			gaps = append(gaps, gap.Seconds()*1000)
+			gaps = append(gaps, inMillis(gap))
 		}
 		return nil
 	})

@@ -42,3 +42,6 @@ func (g *gapMeter) gap() time.Duration { return time.Duration(g.longest.Load()) 
 
 // lastCommit is when the last commit was seen, nanoseconds since origin.
 func (g *gapMeter) lastCommit() int64 { return g.last.Load() }
+
+// inMillis is a duration in milliseconds, whole microseconds.
+func inMillis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -6,12 +6,11 @@ import "time"
 const (
 	// clusterNodes is the smallest cluster that survives the loss of one.
 	clusterNodes = 3
-	// firstPort is where the search for free ports begins: below the ports that
+	// firstPort and lastPort bound the search for free ports: below those that
 	// systems give out by themselves, so that a port stays free while its
 	// process is down.
 	firstPort = 27400
-	// lastPort ends the search.
-	lastPort = 32000
+	lastPort  = 32000
 	// startTime bounds starting a cluster, restarting nodes and waiting until
 	// all are ready: seconds as a rule, more on a machine that is busy.
 	startTime = 2 * time.Minute
@@ -97,9 +96,10 @@ const (
 	historyClients = 4
 	historyCells   = 5
 	// historyOperations ends the history: the search for an order must stay short.
-	historyOperations = 800
+	// It takes some ten minutes to get there.
+	historyOperations = 20_000
 	// historyPause between operations of a client spreads them over many faults.
-	historyPause = 60 * time.Millisecond
+	historyPause = 120 * time.Millisecond
 	// historyCheckTime bounds the search for an order.
 	historyCheckTime = time.Minute
 )

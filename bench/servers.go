@@ -97,8 +97,10 @@ func (x *exchange) one(s *servers, node int, doc, id []byte) (r reply, sent bool
 	if err := s.hosts[node].DoDeadline(&x.req, &x.resp, time.Now().Add(attemptTime+attemptGrace)); err != nil {
 		return reply{}, !neverSent(err), fmt.Errorf("%s: %w", s.hosts[node].Addr, err)
 	}
-	r, err = readReply(x.resp.Body(), id)
-	return r, true, err
+	if r, err = readReply(x.resp.Body(), id); err != nil {
+		return reply{}, true, &fatalError{err.Error()}
+	}
+	return r, true, nil
 }
 
 // many sends transactions, a line each, to a node, and tells each answer in turn

@@ -112,10 +112,11 @@ func (s *striker) strike(ctx context.Context, kind Strike) error {
 	return nil
 }
 
-// note takes down the longest gap since the strike before.
+// note takes down the longest gap since the strike before. Where nothing has
+// committed since then, the two strikes have one gap, which is still open.
 func (s *striker) note() {
-	if len(s.strikes) > 0 {
-		s.longest = append(s.longest, s.gaps.gap().Seconds()*1000)
+	if gap := s.gaps.gap(); len(s.strikes) > 0 && gap > 0 {
+		s.longest = append(s.longest, inMillis(gap))
 	}
 	s.gaps.reset()
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -86,9 +87,10 @@ func orNobody(progress func(string)) func(string) {
 	return progress
 }
 
-// finish closes a cluster; after a failure its folder is kept, and named.
+// finish closes a cluster; after a failure its folder is kept, and named. An
+// interruption is no failure.
 func (c *Cluster) finish(err error) error {
-	keep := err != nil && c.dir != ""
+	keep := err != nil && !errors.Is(err, context.Canceled) && c.dir != ""
 	if closed := c.Close(keep); closed != nil {
 		if err == nil {
 			return closed
