@@ -99,7 +99,7 @@ func (m *Machine) applyBatch() error {
 func (m *Machine) advance(stamp int64) {
 	m.nowMillis = max(m.nowMillis, stamp)
 	m.keep.advance(stamp)
-	dropped, rolled := m.keep.roll()
+	dropped, rolled := m.keep.roll(m.revision + 1)
 	for _, b := range dropped {
 		start := prefixKey(spaceOutcomes, b.id)
 		m.batch.DeleteRange(start, prefixEnd(start))
@@ -190,23 +190,25 @@ func (m *Machine) prepare(b *entry.Batch, it *entry.Item, prog *program.Program,
 // record keeps an outcome, advances its router's window, and chains the digest.
 func (m *Machine) record(o *outcome.Outcome) {
 	bucket := m.keep.current()
-	m.probe = appendOutcomeKey(m.probe[:0], bucket.id, o.ID)
+	m.probe = appendOutcomeKey(m.probe[:0], bucket.id, sliceOf(o.Revision), o.ID)
 	key := m.arena.keep(m.probe)
 	m.probe = o.Append(m.probe[:0])
 	val := m.arena.keep(m.probe)
+	m.probe = appendID(m.probe[:0], o.ID)
+	id := m.arena.keep(m.probe)
 	if o.ID.Key != "" {
 		o.ID.Key = strings.Clone(o.ID.Key)
 	} else {
 		m.sessions.touch(o.ID.Session, m.keep.clock).mark(o.ID.Counter)
 	}
-	m.pending = append(m.pending, pendingOutcome{key: key, value: val})
+	m.pending = append(m.pending, pendingOutcome{key: key, value: val, id: id})
 	bucket.bytes += int64(len(key) + len(val))
 
 	// The digest chains every executed transaction: what came before, the id
-	// (without the bucket, which is about keeping, not about content), the
-	// outcome, and each write in order.
+	// (not its key, which is about keeping, not about content), the outcome, and
+	// each write in order.
 	d := append(m.probe[:0], m.digest[:]...)
-	d = appendPart(d, key[bucketPrefix:])
+	d = appendPart(d, id)
 	d = appendPart(d, val)
 	for i := range m.rows.journal {
 		s := m.rows.journal[i].at
@@ -217,8 +219,8 @@ func (m *Machine) record(o *outcome.Outcome) {
 	m.probe = d
 }
 
-// bucketPrefix is the length of an outcome's key before the id.
-const bucketPrefix = 5
+// prefixBytes is the length of a key's space and the number within it.
+const prefixBytes = 5
 
 // appendPart appends a part so that no two sequences of parts read alike.
 func appendPart(dst, part []byte) []byte {
@@ -255,33 +257,45 @@ func (m *Machine) known(it *entry.Item) (bool, outcome.Verdict, error) {
 
 // recorded finds an outcome, first among those not committed yet.
 func (m *Machine) recorded(id entry.ID) (outcome.Outcome, bool, error) {
-	m.probe = appendOutcomeKey(m.probe[:0], 0, id)
+	m.probe = appendID(m.probe[:0], id)
 	// Ids are looked up among the pending only where something is sent twice,
 	// or has a client's key: the index is made when it is first asked for.
 	for ; m.indexed < len(m.pending); m.indexed++ {
-		m.byID[string(m.pending[m.indexed].key[bucketPrefix:])] = m.indexed
+		m.byID[string(m.pending[m.indexed].id)] = m.indexed
 	}
-	if i, ok := m.byID[string(m.probe[bucketPrefix:])]; ok {
+	if i, ok := m.byID[string(m.probe)]; ok {
 		id.Key = strings.Clone(id.Key)
 		o, _, err := outcome.Decode(append([]byte(nil), m.pending[i].value...), id)
 		return o, err == nil, err
 	}
-	return findOutcome(m.store, &m.keep, id, &m.probe)
+	return findOutcome(m.store, &m.keep, m.revision, id, &m.probe)
 }
 
-// findOutcome looks an outcome up in the buckets, newest first.
-func findOutcome(r Reader, keep *retention, id entry.ID, scratch *[]byte) (outcome.Outcome, bool, error) {
+// findOutcome looks an outcome up in the buckets, and for a router's id in their
+// slices, newest first. last is the highest revision there is.
+func findOutcome(r Reader, keep *retention, last uint64, id entry.ID, scratch *[]byte) (outcome.Outcome, bool, error) {
 	for i := len(keep.buckets) - 1; i >= 0; i-- {
-		*scratch = appendOutcomeKey((*scratch)[:0], keep.buckets[i].id, id)
-		raw, ok, err := r.Get(*scratch, nil)
-		if err != nil {
-			return outcome.Outcome{}, false, err
+		b := &keep.buckets[i]
+		slice, lowest := sliceOf(last), sliceOf(b.first)
+		if id.Key != "" {
+			slice = lowest // keys of clients lie in one
 		}
-		if ok {
-			id.Key = strings.Clone(id.Key)
-			o, _, err := outcome.Decode(raw, id)
-			return o, err == nil, err
+		for ; ; slice-- {
+			*scratch = appendOutcomeKey((*scratch)[:0], b.id, slice, id)
+			raw, ok, err := r.Get(*scratch, nil)
+			if err != nil {
+				return outcome.Outcome{}, false, err
+			}
+			if ok {
+				id.Key = strings.Clone(id.Key)
+				o, _, err := outcome.Decode(raw, id)
+				return o, err == nil, err
+			}
+			if slice <= lowest {
+				break
+			}
 		}
+		last = b.first
 	}
 	return outcome.Outcome{}, false, nil
 }

@@ -104,6 +104,7 @@ type Machine struct {
 // pendingOutcome is an outcome that is not in the store yet.
 type pendingOutcome struct {
 	key, value []byte // in the arena
+	id         []byte // likewise, as appendID writes it
 }
 
 // Position is the point of the order that a Machine has reached.

@@ -8,8 +8,9 @@ import (
 // bucket is a span of the retention clock whose outcomes are dropped together.
 type bucket struct {
 	id    uint32
-	start int64 // retention clock at which it was opened, milliseconds
-	bytes int64 // bytes of the outcomes in it
+	start int64  // retention clock at which it was opened, milliseconds
+	bytes int64  // bytes of the outcomes in it
+	first uint64 // the lowest revision that an outcome in it can have
 }
 
 // retention decides which outcomes are kept. Its clock advances at each entry
@@ -33,17 +34,18 @@ func (r *retention) advance(stamp int64) {
 // current is the bucket that new outcomes go into.
 func (r *retention) current() *bucket { return &r.buckets[len(r.buckets)-1] }
 
-// roll opens a new bucket where the present one is full or old enough, and
-// returns the buckets to drop, oldest first. rolled tells whether it did.
-func (r *retention) roll() (dropped []bucket, rolled bool) {
+// roll opens a new bucket, which begins with the revision next, where the present
+// one is full or old enough, and returns the buckets to drop, oldest first.
+// rolled tells whether it did.
+func (r *retention) roll(next uint64) (dropped []bucket, rolled bool) {
 	if len(r.buckets) == 0 {
-		r.buckets = append(r.buckets, bucket{id: 1, start: r.clock})
+		r.buckets = append(r.buckets, bucket{id: 1, start: r.clock, first: next})
 	}
 	now := r.current()
 	if r.clock-now.start < keyRetentionMillis/bucketsKept && now.bytes < keyBytes/bucketsKept {
 		return nil, false
 	}
-	r.buckets = append(r.buckets, bucket{id: now.id + 1, start: r.clock})
+	r.buckets = append(r.buckets, bucket{id: now.id + 1, start: r.clock, first: next})
 	var total int64
 	for _, b := range r.buckets {
 		total += b.bytes
@@ -77,6 +79,7 @@ func (r *retention) append(dst []byte) []byte {
 		dst = binary.AppendUvarint(dst, uint64(b.id))
 		dst = binary.AppendUvarint(dst, uint64(b.start))
 		dst = binary.AppendUvarint(dst, uint64(b.bytes))
+		dst = binary.AppendUvarint(dst, b.first)
 	}
 	return dst
 }
@@ -99,7 +102,7 @@ func decodeRetention(src []byte) (r retention, rest []byte, err error) {
 		return retention{}, nil, errState
 	}
 	for range count {
-		r.buckets = append(r.buckets, bucket{id: uint32(read()), start: read(), bytes: read()})
+		r.buckets = append(r.buckets, bucket{id: uint32(read()), start: read(), bytes: read(), first: uint64(read())})
 	}
 	return r, src, err
 }

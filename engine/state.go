@@ -115,8 +115,8 @@ func (m *Machine) putIndexes(t *schema.Table, key []value.Value, row, old value.
 // The longest keys in the store: a row's key, and an index entry's columns with
 // the row's key, each behind its prefix.
 const (
-	maxRowKey   = bucketPrefix + keys.MaxKey
-	maxIndexKey = bucketPrefix + 2*keys.MaxKey
+	maxRowKey   = prefixBytes + keys.MaxKey
+	maxIndexKey = prefixBytes + 2*keys.MaxKey
 )
 
 // appendRowKey appends the store's key of a row.

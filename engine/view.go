@@ -69,7 +69,7 @@ func (v *View) Compiled() *program.Compiled { return v.compiled }
 
 // Outcome finds the recorded outcome of a transaction.
 func (v *View) Outcome(id entry.ID) (outcome.Outcome, bool, error) {
-	return findOutcome(v.reader, &v.keep, id, &v.key)
+	return findOutcome(v.reader, &v.keep, v.pos.Revision, id, &v.key)
 }
 
 // ErrNoTable says that the schema has no such table.
@@ -146,7 +146,7 @@ func (v *View) page(t *schema.Table, start, end []byte, limit int) (Page, error)
 		if err != nil {
 			return Page{}, closeWith(it, fmt.Errorf("row of table %s is damaged: %w", t.Name, err))
 		}
-		last = append(last[:0], it.Key()[bucketPrefix:]...)
+		last = append(last[:0], it.Key()[prefixBytes:]...)
 		p.Rows = append(p.Rows, row)
 		size += len(it.Value())
 	}

@@ -162,6 +162,17 @@ func (p *Partition) Sync() error {
 	return nil
 }
 
+// FlushSoon begins to make durable what was applied, and does not wait: it bounds
+// what has to be executed again after a crash, which is time without this copy.
+func (p *Partition) FlushSoon() {
+	if !p.open.Load() {
+		return
+	}
+	if err := p.store.FlushAsync(); err != nil && !errors.Is(err, store.ErrClosed) {
+		p.fatal(fmt.Errorf("flush: %w", err))
+	}
+}
+
 // Close stops the copy. Reads under way finish or fail with ErrClosed.
 func (p *Partition) Close() error {
 	if !p.open.CompareAndSwap(true, false) {

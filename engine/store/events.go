@@ -57,6 +57,8 @@ func (s *Store) pebbleOptions(fs vfs.FS, fail *failure) *pebble.Options {
 		MemTableSize:                uint64(s.opt.MemTableBytes),
 		MemTableStopWritesThreshold: pebbleNeverStalls,
 		L0StopWritesThreshold:       pebbleNeverStalls,
+		L0CompactionThreshold:       l0Sublevels,
+		LBaseMaxBytes:               lBaseBytes,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		MaxOpenFiles:                maxOpenFiles,
 		Logger:                      pebbleLog{log: s.opt.Log, fail: fail},
@@ -70,6 +72,7 @@ func (s *Store) pebbleOptions(fs vfs.FS, fail *failure) *pebble.Options {
 			},
 		},
 	}
+	o.TargetFileSizes[0] = l0FileBytes
 	if s.opt.Cache != nil {
 		o.Cache = s.opt.Cache.cache
 	} else {

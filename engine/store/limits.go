@@ -44,6 +44,18 @@ const (
 	// looks into that many tables (traps.md, 26).
 	l0StopSublevels = 20
 
+	// l0Sublevels is how many sublevels start a compaction of level 0. A copy that
+	// flushes every second makes one a second; more of them at once cost a read
+	// little, for bloom filters spare most look-ups, and rewrite less.
+	l0Sublevels = 8
+
+	// lBaseBytes is how large the level below may be before there is another:
+	// each level writes everything once more.
+	lBaseBytes = 512 << 20
+
+	// l0FileBytes is the size of a table in level 0; each level below doubles it.
+	l0FileBytes = 8 << 20
+
 	// l0PollInterval is how often a waiting commit looks at the sublevels again.
 	l0PollInterval = 5 * time.Millisecond
 

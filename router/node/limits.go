@@ -9,6 +9,10 @@ const (
 	// reconcileEvery is how often the node looks at the catalog even if nothing
 	// woke it: a step that failed is tried again.
 	reconcileEvery = 500 * time.Millisecond
+	// flushEvery bounds what a copy executes again after a crash to about as much
+	// time as it took at first; flushes of this size cost little more than those
+	// that full memtables bring about anyway.
+	flushEvery = time.Second
 	// tendEvery is how often the system group's leader looks after members that
 	// wait for their vote: joining takes about as long.
 	tendEvery = 50 * time.Millisecond

@@ -195,6 +195,7 @@ func (n *Node) serve() (err error) {
 	})
 	n.work.Go(n.reconcileLoop)
 	n.work.Go(n.statusLoop)
+	n.work.Go(n.flushLoop)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"time"
 
 	"lockstep/txlog"
 )
@@ -112,4 +113,20 @@ func (n *Node) groupConfig(cat *catalog, g groupRow) (cfg txlog.GroupConfig, min
 		}
 	}
 	return cfg, mine
+}
+
+// flushLoop has every copy flush what it applied, every so often.
+func (n *Node) flushLoop() {
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			for _, c := range n.allCopies() {
+				c.part.FlushSoon()
+			}
+		case <-n.ctx.Done():
+			return
+		}
+	}
 }
