@@ -103,6 +103,7 @@ func (m *Machine) advance(stamp int64) {
 	for _, b := range dropped {
 		start := prefixKey(spaceOutcomes, b.id)
 		m.batch.DeleteRange(start, prefixEnd(start))
+		m.filters.drop(b.id)
 	}
 	if !rolled {
 		return
@@ -197,6 +198,7 @@ func (m *Machine) record(o *outcome.Outcome) {
 	m.probe = appendID(m.probe[:0], o.ID)
 	id := m.arena.keep(m.probe)
 	if o.ID.Key != "" {
+		m.filters.of(bucket.id).add(hashKey(o.ID.Key))
 		o.ID.Key = strings.Clone(o.ID.Key)
 	} else {
 		m.sessions.touch(o.ID.Session, m.keep.clock).mark(o.ID.Counter)
@@ -257,6 +259,9 @@ func (m *Machine) known(it *entry.Item) (bool, outcome.Verdict, error) {
 
 // recorded finds an outcome, first among those not committed yet.
 func (m *Machine) recorded(id entry.ID) (outcome.Outcome, bool, error) {
+	if id.Key != "" && !m.mayKnow(id.Key) {
+		return outcome.Outcome{}, false, nil
+	}
 	m.probe = appendID(m.probe[:0], id)
 	// Ids are looked up among the pending only where something is sent twice,
 	// or has a client's key: the index is made when it is first asked for.
@@ -269,6 +274,17 @@ func (m *Machine) recorded(id entry.ID) (outcome.Outcome, bool, error) {
 		return o, err == nil, err
 	}
 	return findOutcome(m.store, &m.keep, m.revision, id, &m.probe)
+}
+
+// mayKnow tells whether a client's key can be in any bucket.
+func (m *Machine) mayKnow(key string) bool {
+	hash := hashKey(key)
+	for i := len(m.keep.buckets) - 1; i >= 0; i-- {
+		if m.filters.of(m.keep.buckets[i].id).may(hash) {
+			return true
+		}
+	}
+	return false
 }
 
 // findOutcome looks an outcome up in the buckets, and for a router's id in their

@@ -80,6 +80,8 @@ type Machine struct {
 	keep      retention
 	sessions  sessions
 
+	filters keyFilters // which keys need no look-up
+
 	// What is not committed yet.
 	rows    overlay
 	pending []pendingOutcome
@@ -159,10 +161,12 @@ func (m *Machine) load() error {
 		}
 		m.index = binary.BigEndian.Uint64(raw)
 	}
-	if raw, ok, err = m.store.Get(stateKey(), nil); err != nil || !ok {
-		return err
+	raw, ok, err = m.store.Get(stateKey(), nil)
+	if err == nil && ok {
+		err = m.decodeState(raw)
 	}
-	if err := m.decodeState(raw); err != nil {
+	m.filters.init(m.keep.buckets)
+	if err != nil || !ok {
 		return err
 	}
 	if err := m.loadSessions(); err != nil {
@@ -246,6 +250,9 @@ func (m *Machine) Commit() ([]Applied, error) {
 		return nil, fmt.Errorf("commit the writes up to entry %d: %w", m.index, err)
 	}
 	m.batch.Reset()
+	if err := m.filters.warm(m.store); err != nil {
+		return nil, fmt.Errorf("read the keys of before: %w", err)
+	}
 	m.rows.settle()
 	m.pending = m.pending[:0]
 	clear(m.byID)
