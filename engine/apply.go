@@ -80,8 +80,17 @@ func (m *Machine) applyBatch() error {
 	if local {
 		verdicts = make([]outcome.Verdict, len(m.items))
 	}
+	cost, before := uint64(0), m.written
 	for i := range m.items {
+		if i > 0 && (cost > entryCost || m.written-before > entryBytes) {
+			if local {
+				deferred(verdicts[i:])
+			}
+			break
+		}
+		m.meter.Used = idleCost
 		v, err := m.execute(&b, &m.items[i], local)
+		cost += max(m.meter.Used, idleCost)
 		if err != nil {
 			return fmt.Errorf("item %d: %w", i, err)
 		}
@@ -93,6 +102,12 @@ func (m *Machine) applyBatch() error {
 		m.applied = append(m.applied, Applied{Sequence: b.Sequence, Verdicts: verdicts})
 	}
 	return nil
+}
+
+func deferred(rest []outcome.Verdict) {
+	for i := range rest {
+		rest[i].Kind = outcome.Deferred
+	}
 }
 
 // advance moves time to an entry's stamp and drops what has expired.
@@ -205,6 +220,7 @@ func (m *Machine) record(o *outcome.Outcome) {
 	}
 	m.pending = append(m.pending, pendingOutcome{key: key, value: val, id: id})
 	bucket.bytes += int64(len(key) + len(val))
+	m.written += len(key) + len(val)
 
 	// The digest chains every executed transaction: what came before, the id
 	// (not its key, which is about keeping, not about content), the outcome, and
@@ -287,16 +303,13 @@ func (m *Machine) mayKnow(key string) bool {
 	return false
 }
 
-// findOutcome looks an outcome up in the buckets, and for a router's id in their
-// slices, newest first. last is the highest revision there is.
+// findOutcome looks an outcome up in the slices of the buckets, newest first.
+// last is the highest revision there is.
 func findOutcome(r Reader, keep *retention, last uint64, id entry.ID, scratch *[]byte) (outcome.Outcome, bool, error) {
 	for i := len(keep.buckets) - 1; i >= 0; i-- {
 		b := &keep.buckets[i]
-		slice, lowest := sliceOf(last), sliceOf(b.first)
-		if id.Key != "" {
-			slice = lowest // keys of clients lie in one
-		}
-		for ; ; slice-- {
+		lowest := sliceOf(b.first)
+		for slice := sliceOf(last); ; slice-- {
 			*scratch = appendOutcomeKey((*scratch)[:0], b.id, slice, id)
 			raw, ok, err := r.Get(*scratch, nil)
 			if err != nil {

@@ -110,6 +110,9 @@ func (k *keyFilters) of(id uint32) *keyFilter {
 
 func (k *keyFilters) drop(id uint32) { delete(k.byBucket, id) }
 
+// sliceBytes is the length of a slice's number within an outcome's key.
+const sliceBytes = 4
+
 // clientKeys is the first key of a bucket's outcomes under clients' keys.
 func clientKeys(id uint32) []byte { return append(prefixKey(spaceOutcomes, id), idClient) }
 
@@ -132,7 +135,7 @@ func (k *keyFilters) warm(r Reader) error {
 			f.cursor = append([]byte(nil), it.Key()...)
 			return closeWith(it, it.Err())
 		}
-		f.add(hashKey(string(it.Key()[len(start):])))
+		f.add(hashKey(string(it.Key()[len(start)+sliceBytes:])))
 	}
 	if err := closeWith(it, it.Err()); err != nil {
 		return err

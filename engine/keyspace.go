@@ -20,14 +20,14 @@ const (
 
 const (
 	idRouter = 0x00 // an outcome's key goes on with slice, session and counter
-	idClient = 0x01 // an outcome's key goes on with the client's key
+	idClient = 0x01 // an outcome's key goes on with slice and the client's key
 )
 
-// sliceBits is how many revisions, as a power of two, form a slice. Outcomes of
-// routers' ids lie in slices, one after the other: what is written now lies
-// beside what was written lately, whichever router gave the ids, so that
-// compaction leaves the rest alone. Whoever looks for an id tries the slices.
-const sliceBits = 19
+// sliceBits is how many revisions, as a power of two, form a slice. Outcomes lie
+// in slices, one after the other: what is written now lies beside what was
+// written lately, whatever the ids, so that compaction leaves the rest alone.
+// Whoever looks for an id that was given before tries the slices.
+const sliceBits = 18
 
 func sliceOf(revision uint64) uint32 { return uint32(revision >> sliceBits) }
 
@@ -42,15 +42,15 @@ func sessionKey(session uint64) []byte {
 
 // appendOutcomeKey appends the key of an outcome: those of one bucket lie
 // together, so that the oldest are dropped by one range. The slice is that of
-// the outcome's revision and counts for routers' ids only.
+// the outcome's revision.
 func appendOutcomeKey(dst []byte, bucket, slice uint32, id entry.ID) []byte {
 	dst = append(dst, spaceOutcomes)
 	dst = binary.BigEndian.AppendUint32(dst, bucket)
 	if id.Key != "" {
-		return append(append(dst, idClient), id.Key...)
+		dst = binary.BigEndian.AppendUint32(append(dst, idClient), slice)
+		return append(dst, id.Key...)
 	}
-	dst = append(dst, idRouter)
-	dst = binary.BigEndian.AppendUint32(dst, slice)
+	dst = binary.BigEndian.AppendUint32(append(dst, idRouter), slice)
 	dst = binary.BigEndian.AppendUint64(dst, id.Session)
 	return binary.BigEndian.AppendUint64(dst, id.Counter)
 }

@@ -14,6 +14,15 @@ const (
 	// maxClockStepMillis is the most by which one entry advances the retention
 	// clock, so that a stamp from a clock that jumped can drop nothing early.
 	maxClockStepMillis = 1000
+	// entryCost and entryBytes are what one entry's items may take together, in
+	// units of the language and in bytes of outcomes, rows and index entries. What
+	// comes after is deferred. They bound what no proposer can foresee: apply time
+	// is failover time, and an entry that a store could not take would stop every
+	// copy for good. The first item is always executed.
+	entryCost  = 2_000_000
+	entryBytes = 32 << 20
+	// idleCost is what an item costs that is not executed.
+	idleCost = 50
 	// maxSessions is how many router sessions are remembered; a window takes
 	// 8 KiB of memory. A session unseen for the key retention goes anyway.
 	maxSessions = 1024
@@ -21,6 +30,10 @@ const (
 	// look at within its one entry: about 50 ms of every copy's apply time.
 	maxRowsInspected = 20_000
 )
+
+// commitBytes is how much several entries may collect before they are committed,
+// so that what is held in memory stays below the store's bound of a batch.
+const commitBytes = 32 << 20
 
 // rowCacheBytes is the estimated memory that decoded hot rows may take in one
 // copy. It changes no result, only how often the store is asked.

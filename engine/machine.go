@@ -101,6 +101,7 @@ type Machine struct {
 	arena   arena // until the next commit
 	results arena // what verdicts refer to: left to the garbage collector
 	dirty   bool  // anything to commit
+	written int   // bytes of outcomes, rows and index entries since the last commit
 }
 
 // pendingOutcome is an outcome that is not in the store yet.
@@ -239,6 +240,9 @@ func closeWith(it Iterator, err error) error {
 	return err
 }
 
+// Full tells that a Commit is due before another entry is applied.
+func (m *Machine) Full() bool { return m.written > commitBytes }
+
 // Commit puts everything that Apply changed into one batch of the store, and
 // returns what the local router waits for, valid until the next Apply.
 func (m *Machine) Commit() ([]Applied, error) {
@@ -258,7 +262,7 @@ func (m *Machine) Commit() ([]Applied, error) {
 	clear(m.byID)
 	m.indexed = 0
 	m.arena.reset()
-	m.dirty = false
+	m.dirty, m.written = false, 0
 	done := m.applied
 	m.applied = nil
 	return done, nil

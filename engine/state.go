@@ -68,6 +68,7 @@ func (m *Machine) Put(t *schema.Table, key []value.Value, row, old value.Value) 
 		}
 	}
 	m.scratch = appendRow(m.scratch[:0], t, m.revision, row)
+	m.written += len(s.key) + len(m.scratch)
 	m.rows.write(s, row, m.revision, m.arena.keep(m.scratch))
 	return nil, nil
 }
@@ -108,6 +109,7 @@ func (m *Machine) putIndexes(t *schema.Table, key []value.Value, row, old value.
 			m.rows.writeIndex(appendIndexKey(nil, x, key, old), nil)
 		}
 		m.rows.writeIndex(to, appendTuple([]byte{}, key))
+		m.written += 2 * len(to)
 	}
 	return nil, nil
 }

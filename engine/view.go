@@ -72,6 +72,20 @@ func (v *View) Outcome(id entry.ID) (outcome.Outcome, bool, error) {
 	return findOutcome(v.reader, &v.keep, v.pos.Revision, id, &v.key)
 }
 
+// Given tells whether a router's id is known to have been given: its session has
+// had a transaction executed under this counter or a later one.
+func (v *View) Given(id entry.ID) (bool, error) {
+	raw, ok, err := v.reader.Get(sessionKey(id.Session), nil)
+	if err != nil || !ok {
+		return false, err
+	}
+	w, err := decodeWindow(id.Session, raw)
+	if err != nil {
+		return false, err
+	}
+	return id.Counter <= w.high, nil
+}
+
 // ErrNoTable says that the schema has no such table.
 var ErrNoTable = errors.New("the schema has no such table")
 

@@ -48,6 +48,9 @@ type Orderer interface {
 	// block. An id that was zero is made before Submit returns and stands in the
 	// request from then on.
 	Submit(*order.Request)
+	// Given tells whether a router's id is known here to have been given: it is
+	// this router's own, or the copy has executed it or a later one of its session.
+	Given(id entry.ID) (bool, error)
 	// Pending tells whether a transaction of this id is being ordered, as far as
 	// is known here.
 	Pending(id entry.ID) bool

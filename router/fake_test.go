@@ -147,6 +147,9 @@ func (g *fakeGroup) execute(item *entry.Item, version uint64) outcome.Verdict {
 	return outcome.Verdict{Kind: outcome.Executed, Outcome: o}
 }
 
+// Given takes every id for one that was given.
+func (g *fakeGroup) Given(entry.ID) (bool, error) { return true, nil }
+
 func (g *fakeGroup) Pending(id entry.ID) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -30,6 +30,8 @@ type call struct {
 	waiting  bool // somebody waits for answered; else the answer is settled by itself
 	gone     bool // never answered: it belongs to the orderer for ever
 
+	canonical value.Canonicalizer // its room is kept from one call to the next
+
 	req      order.Request
 	answer   order.Answer
 	answered chan struct{} // the orderer has answered; holds one
@@ -90,9 +92,17 @@ func (c *call) begin() step {
 		return c.refuse(refused(refusal))
 	}
 	if c.req.Item.ID.IsZero() {
-		if p := c.identify(typed.Keyed); p != nil {
+		id, p := c.identify(typed.Keyed)
+		if p != nil {
 			return c.refuse(p)
 		}
+		if p := c.trust(id); p != nil {
+			if !c.caught {
+				return mustCatch
+			}
+			return c.refuse(p)
+		}
+		c.req.Item.ID = id
 	}
 	c.req.Item.Proc, c.req.Item.Params, c.req.Item.Source = int32(typed.Proc), typed.Params, typed.Source
 	c.req.SchemaVersion, c.req.Deadline = catalog.Version(), c.deadline
@@ -106,35 +116,55 @@ func dependsOnSchema(code string) bool {
 	return code == "unknown_procedure" || code == "unknown_table" || code == "invalid"
 }
 
-// identify gives the transaction its client's id, and the document's
-// fingerprint with it. Without one the orderer makes an id.
-func (c *call) identify(inDocument string) *Problem {
+// identify finds the transaction's id, zero where the orderer shall make one, and
+// notes the document's fingerprint: whatever the id, sent again with another
+// document it must be refused.
+func (c *call) identify(inDocument string) (entry.ID, *Problem) {
 	text := c.key
 	if text == "" {
 		text = inDocument
 	} else if inDocument != "" && inDocument != text {
-		return badKey("the id in the document is another one than the Idempotency-Key")
+		return entry.ID{}, badKey("the id in the document is another one than the Idempotency-Key")
 	}
 	if text == "" {
 		text = c.spare
 	}
+	if text != "" {
+		if wrong := entry.CheckKey(text); wrong != "" {
+			return entry.ID{}, badKey(wrong)
+		}
+		c.keyed = true
+	}
+	print, err := c.canonical.Fingerprint(c.raw, "id")
+	if err != nil {
+		return entry.ID{}, &Problem{Code: "malformed", Detail: err.Error()}
+	}
+	c.req.Item.Fingerprint = print
 	if text == "" {
+		return entry.ID{}, nil
+	}
+	return entry.ParseID(text), nil
+}
+
+// trust refuses an id that has the form of a router's and is not known to be
+// one's: ids are what keeps transactions apart, so nobody may make up another's.
+func (c *call) trust(id entry.ID) *Problem {
+	if id.Session == 0 {
 		return nil
 	}
-	if wrong := entry.CheckKey(text); wrong != "" {
-		return badKey(wrong)
+	given, err := c.front.Given(id)
+	switch {
+	case err != nil:
+		return problemOf(err)
+	case given:
+		return nil
 	}
-	print, err := value.Fingerprint(c.raw, "id")
-	if err != nil {
-		return &Problem{Code: "malformed", Detail: err.Error()}
-	}
-	c.keyed = true
-	c.req.Item.ID, c.req.Item.Fingerprint = entry.ParseID(text), print
-	return nil
+	return &Problem{Code: "invalid", unknown: true, Group: c.front.name, ID: id.String(),
+		Detail: "ids that begin with ls- are given by routers, and this one is not known to have been given: send the document again to the node that named the id, or use an id of your own"}
 }
 
 func (c *call) refuse(p *Problem) step {
-	p.unknown = c.req.Attempted
+	p.unknown = p.unknown || c.req.Attempted
 	c.problem = p
 	return ended
 }

@@ -25,6 +25,10 @@ const (
 	// Expired: the id is below its router's window, or was executed so long ago
 	// that its outcome is no longer kept. Nothing was done now.
 	Expired Kind = 5
+	// Deferred: the items before it used up what one entry may take, in cost or
+	// in bytes. It was not executed; order it again. It never leaves the primary,
+	// which does so by itself.
+	Deferred Kind = 6
 )
 
 // Verdict is what the log says of one item of one entry.

@@ -107,7 +107,7 @@ func (p *Partition) Apply(entries []entry.Raw) error {
 		if err := p.machine.Apply(entries[i]); err != nil {
 			return p.stop(err)
 		}
-		if alone || i == len(entries)-1 {
+		if alone || i == len(entries)-1 || p.machine.Full() {
 			if err := p.commit(); err != nil {
 				return p.stop(err)
 			}

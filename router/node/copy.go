@@ -27,11 +27,12 @@ type copyOf struct {
 	catalogs  catalogs
 	primaries *statuses // what peers say of themselves, for lag
 	self      txlog.NodeID
+	session   uint64 // of this node's router
 }
 
 // startCopy opens the copy and joins it to its group's log.
 func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
-	c := &copyOf{name: name, shard: cfg.Shard, primaries: &n.statuses, self: n.id}
+	c := &copyOf{name: name, shard: cfg.Shard, primaries: &n.statuses, self: n.id, session: n.session}
 	dir := filepath.Join(n.folder.dir, groupsDir, strconv.FormatUint(cfg.Shard, 10)+"-"+strconv.FormatUint(cfg.Replica, 10))
 	c.part = partition.New(partition.Config{
 		Group: name,

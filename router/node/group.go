@@ -24,6 +24,20 @@ var _ router.Group = (*copyOf)(nil)
 // Submit hands a transaction to the orderer.
 func (c *copyOf) Submit(r *order.Request) { c.orderer.Load().Submit(r) }
 
+// Given tells whether a router's id is known to have been given. This router's
+// own orderer knows by itself which it made.
+func (c *copyOf) Given(id entry.ID) (bool, error) {
+	if id.Session == c.session {
+		return true, nil
+	}
+	v, err := c.part.View()
+	if err != nil {
+		return false, err
+	}
+	defer v.Close()
+	return v.Given(id)
+}
+
 // Pending tells whether a transaction is being ordered.
 func (c *copyOf) Pending(id entry.ID) bool { return c.orderer.Load().Pending(id) }
 

@@ -42,6 +42,7 @@ type Orderer struct {
 	batches  map[uint64]*batch
 	inFlight int
 	usual    int  // items of a usual entry, times 8
+	fits     int  // items that an entry can take, as far as is known
 	blocked  bool // the log refused: nothing goes out until a tick or another primary
 	maxBytes int  // of an entry; shrinks if the log refuses entries for their size
 
@@ -109,6 +110,7 @@ func newOrderer(cfg Config) (*Orderer, error) {
 		byID:     make(map[entry.ID]*pending),
 		batches:  make(map[uint64]*batch),
 		maxBytes: cfg.BatchBytes,
+		fits:     cfg.BatchItems,
 		links:    make(map[uint64]*link),
 		inbounds: make(map[*inbound]struct{}),
 		wake:     make(chan struct{}, 1),

@@ -94,7 +94,7 @@ func (o *Orderer) fillBatch(b *batch) (kind entry.Kind, version uint64, bytes in
 		if len(b.refs) == 0 {
 			kind, version = p.kind, p.schema
 		} else if p.kind != kind || kind != entry.KindBatch || p.schema != version ||
-			len(b.refs) >= o.cfg.BatchItems || bytes+p.size > o.maxBytes || cost+p.cost > o.cfg.BatchCost {
+			len(b.refs) >= o.fits || bytes+p.size > o.maxBytes || cost+p.cost > o.cfg.BatchCost {
 			break
 		}
 		bytes += p.size
@@ -166,12 +166,18 @@ func (o *Orderer) Applied(sequence uint64, verdicts []outcome.Verdict) {
 }
 
 func (o *Orderer) settleBatch(b *batch, verdicts []outcome.Verdict, fx *effects) {
+	var deferred []ref
 	for i := range b.refs {
 		p := b.refs[i].alive()
 		if p == nil {
 			continue
 		}
 		v := &verdicts[i]
+		if v.Kind == outcome.Deferred {
+			p.doubt-- // this attempt has certainly done nothing
+			deferred = append(deferred, b.refs[i])
+			continue
+		}
 		if p.first.in == nil && len(v.Outcome.Result) > 0 {
 			if fx.room == nil {
 				fx.room = make([]byte, 0, resultBytes(verdicts[i:]))
@@ -183,6 +189,19 @@ func (o *Orderer) settleBatch(b *batch, verdicts []outcome.Verdict, fx *effects)
 			v = &own
 		}
 		o.settle(p, v, fx)
+	}
+	o.fitEntries(len(b.refs), len(deferred))
+	o.again(deferred, fx)
+}
+
+// fitEntries learns how many transactions of the present kind an entry can take:
+// what is more comes back deferred.
+func (o *Orderer) fitEntries(count, deferred int) {
+	switch {
+	case deferred > 0:
+		o.fits = max(count-deferred, 1)
+	case count >= o.fits:
+		o.fits = min(2*o.fits, o.cfg.BatchItems)
 	}
 }
 
