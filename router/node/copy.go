@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strconv"
 	"sync/atomic"
 
@@ -33,7 +32,10 @@ type copyOf struct {
 // startCopy opens the copy and joins it to its group's log.
 func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 	c := &copyOf{name: name, shard: cfg.Shard, primaries: &n.statuses, self: n.id, session: n.session}
-	dir := filepath.Join(n.folder.dir, groupsDir, strconv.FormatUint(cfg.Shard, 10)+"-"+strconv.FormatUint(cfg.Replica, 10))
+	dir, err := n.folder.openReplica(strconv.FormatUint(cfg.Shard, 10)+"-"+strconv.FormatUint(cfg.Replica, 10), n.host.HasData(cfg.Shard, cfg.Replica))
+	if err != nil {
+		return nil, fmt.Errorf("start the copy of group %s: %w", name, err)
+	}
 	c.part = partition.New(partition.Config{
 		Group: name,
 		Store: store.Options{

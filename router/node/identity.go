@@ -25,6 +25,7 @@ type identity struct {
 	First  bool   `json:"first"`   // this node began the cluster
 	Group  string `json:"cluster"` // cluster id: 32 hexadecimal digits; empty before it is known
 	System uint64 `json:"replica"` // this node's replica of the system group; 0 before it is known
+	Opened bool   `json:"opened"`  // the logs have been opened: from then on they must be there
 }
 
 const (
@@ -112,6 +113,49 @@ func (f *folder) create(name string) error {
 	}
 	f.id = identity{Format: identityFormat, Node: hex.EncodeToString(raw[:]), Name: name}
 	return f.save()
+}
+
+// ErrLost says that a part of the folder is gone. A node that forgot its votes
+// or entries must not go on under the same name: a majority could be made of
+// copies that never had what was acknowledged (traps.md, 12).
+var ErrLost = errors.New("a part of the data folder is gone")
+
+// checkLogs refuses a folder that had logs and has none.
+func (f *folder) checkLogs() error {
+	if _, err := os.Stat(filepath.Join(f.dir, raftDir)); f.id.Opened && errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%w: %s has no %s, which held what this node promised to others; put it back from where it went, or start a new node under another name with an empty folder", ErrLost, f.dir, raftDir)
+	}
+	return nil
+}
+
+// noteLogs remembers that there are logs now.
+func (f *folder) noteLogs() error {
+	if f.id.Opened {
+		return nil
+	}
+	f.id.Opened = true
+	return f.save()
+}
+
+// openReplica makes the folder of a replica's state, and refuses to begin where
+// the log knows the replica and the state is gone, or the other way round.
+func (f *folder) openReplica(name string, logged bool) (string, error) {
+	dir := filepath.Join(f.dir, groupsDir, name)
+	entries, err := os.ReadDir(dir)
+	missing := errors.Is(err, os.ErrNotExist)
+	switch {
+	case err != nil && !missing:
+		return "", fmt.Errorf("look into the state of a copy: %w", err)
+	case missing && logged:
+		return "", fmt.Errorf("%w: the log knows the copy %s, and %s is missing; put it back, or start a new node under another name with an empty folder", ErrLost, name, dir)
+	case len(entries) > 0 && !logged:
+		return "", fmt.Errorf("%w: %s is there, and the log does not know the copy %s; put the log back, or start a new node under another name with an empty folder", ErrLost, dir, name)
+	}
+	// Made before the log hears of the replica: then its absence means a loss.
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return "", fmt.Errorf("make the folder of a copy: %w", err)
+	}
+	return dir, errors.Join(syncDir(filepath.Dir(dir)), syncDir(f.dir))
 }
 
 // save replaces the identity's file whole, and waits for the disk.

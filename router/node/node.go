@@ -162,6 +162,9 @@ func (n *Node) resolve(id uint64) (string, bool) {
 
 func (n *Node) openLog() error {
 	profile, err := txlog.ProfileByName(n.cfg.Profile)
+	if err == nil {
+		err = n.folder.checkLogs()
+	}
 	if err != nil {
 		return err
 	}
@@ -172,7 +175,7 @@ func (n *Node) openLog() error {
 	if err != nil {
 		return fmt.Errorf("open the logs: %w", err)
 	}
-	return nil
+	return n.folder.noteLogs()
 }
 
 // serve begins to take clients' requests and to look after the node.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"lockstep/txlog"
@@ -12,7 +13,12 @@ import (
 func (n *Node) reconcileLoop() {
 	for n.ctx.Err() == nil {
 		sys := n.systemCopy()
-		if err := n.reconcile(n.ctx, sys); err != nil && n.ctx.Err() == nil {
+		err := n.reconcile(n.ctx, sys)
+		if errors.Is(err, ErrLost) {
+			n.fatal(err)
+			return
+		}
+		if err != nil && n.ctx.Err() == nil {
 			n.cfg.Log.Info("not yet as the catalog says; trying again", "reason", err)
 		}
 		wait := reconcileEvery
