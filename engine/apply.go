@@ -90,7 +90,7 @@ func (m *Machine) applyBatch() error {
 		}
 		m.meter.Used = idleCost
 		v, err := m.execute(&b, &m.items[i], local)
-		cost += max(m.meter.Used, idleCost)
+		cost += max(m.meter.Used, idleCost) + sourceCost*uint64(len(m.items[i].Source))
 		if err != nil {
 			return fmt.Errorf("item %d: %w", i, err)
 		}

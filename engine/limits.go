@@ -21,6 +21,9 @@ const (
 	// copy for good. The first item is always executed.
 	entryCost  = 2_000_000
 	entryBytes = 32 << 20
+	// sourceCost is what a byte of an inline transaction's source adds to its
+	// entry's cost, for some copy may have to compile it: about a microsecond.
+	sourceCost = 100
 	// idleCost is what an item costs that is not executed.
 	idleCost = 50
 	// maxSessions is how many router sessions are remembered; a window takes

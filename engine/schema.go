@@ -51,8 +51,8 @@ func (m *Machine) changeSchema(e *entry.Schema) (outcome.Outcome, error) {
 	if m.compiled != nil && string(doc.Canonical()) == string(m.compiled.Doc.Canonical()) {
 		return outcome.Outcome{Committed: true, Revision: m.schema}, nil
 	}
-	if e.IfMatch != 0 && e.IfMatch != m.schema {
-		return refusedChange(CodeChanged, fmt.Sprintf("the schema is at version %d, not %d; read it and try again", m.schema, e.IfMatch), m.schema), nil
+	if e.IfMatch != 0 && e.IfMatch != m.schema && (e.IfMatch != entry.NoSchema || m.schema != 0) {
+		return refusedChange(CodeChanged, fmt.Sprintf("the schema is at version %d, which is another than the change was made for; read it and try again", m.schema), m.schema), nil
 	}
 	next, change, problems := program.BuildAt(m.compiled, doc, m.opt.Env, m.changeTx(m.revision+1))
 	if problems != nil {

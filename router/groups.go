@@ -57,7 +57,7 @@ func parseGroup(raw []byte) (GroupSpec, *Problem) {
 	var wrong *Problem
 	switch {
 	case !groupName(spec.Name):
-		wrong = invalidAt("/name", "a group's name starts with a letter and has at most "+strconv.Itoa(maxGroupName)+" lower-case letters, digits, - and _")
+		wrong = invalidAt("/name", "a group's name begins with a letter and has at most "+strconv.Itoa(maxGroupName)+" lower-case letters, digits, '-' and '_'")
 	case len(spec.Nodes) > 0 && spec.Copies > 0:
 		wrong = invalidAt("/copies", "name the nodes or say how many copies, not both")
 	case spec.Copies < 0:

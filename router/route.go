@@ -56,7 +56,7 @@ var routeTable = [routeCount]routeSpec{
 	routeQuery:        {"query", post},
 	routeRows:         {"rows", get},
 	routeSchema:       {"schema", get | put},
-	routeVerify:       {"verify", get | post},
+	routeVerify:       {"verify", post},
 }
 
 // target is where a request goes.

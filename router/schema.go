@@ -19,6 +19,7 @@ func (s *Server) getSchema(rq *request, f *front, v View) (*Problem, bool) {
 	if catalog.Version() == 0 {
 		return &Problem{Code: "not_found", Detail: "the group has no schema yet", Revision: v.Revision()}, false
 	}
+	s.stamp(rq, max(v.Revision(), catalog.Version()))
 	h := &rq.ctx.Response.Header
 	h.Set(fasthttp.HeaderETag, etag(catalog.Version()))
 	h.Set(fasthttp.HeaderVary, fasthttp.HeaderAccept)

@@ -66,9 +66,12 @@ type Batch struct {
 type Schema struct {
 	Origin
 	TimeMillis int64
-	IfMatch    uint64 // apply only if this is the present version; 0: always
+	IfMatch    uint64 // apply only if this is the present version, or NoSchema; 0: always
 	Document   []byte // canonical JSON of the document
 }
+
+// NoSchema as a precondition: the group has no schema yet.
+const NoSchema = 1<<64 - 1
 
 // Checkpoint is an entry at which every copy computes a digest of its content.
 type Checkpoint struct {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"lockstep/engine"
 	"lockstep/engine/entry"
@@ -22,25 +24,33 @@ type Digests struct {
 // opened, or has forgotten it.
 var ErrNoCheckpoint = errors.New("the copy has no digest of that checkpoint")
 
-// checkpointsKept is how many digests a copy remembers, those under way
-// included: each of these holds a snapshot.
-const checkpointsKept = 8
+// checkpointsKept is how many checkpoints a copy remembers, and checkpointLife
+// for how long it keeps the snapshot of one: whoever ordered it asks at once. A
+// snapshot keeps what was overwritten since on disk.
+const (
+	checkpointsKept = 4
+	checkpointLife  = 2 * time.Minute
+)
 
-// checks computes the digests of checkpoints, one at a time.
+// checks holds a snapshot of each of the last checkpoints. A digest is computed
+// when it is first asked for, so that those met again after a restart cost
+// nothing; one at a time.
 type checks struct {
 	p      *Partition
 	mu     sync.Mutex
 	met    *sync.Cond // a checkpoint was met, or the copy closed
 	list   []*check   // oldest first
 	closed bool
-	ctx    context.Context // ends when the copy closes
-	cancel context.CancelFunc
 	work   sync.Mutex // held by the one that computes
 	group  sync.WaitGroup
 }
 
 type check struct {
 	id      uint64
+	snap    *store.Snapshot
+	life    *time.Timer
+	stop    chan struct{} // closed when nobody may ask any more
+	begun   bool
 	digests Digests
 	err     error
 	done    chan struct{}
@@ -49,7 +59,6 @@ type check struct {
 func (c *checks) init(p *Partition) {
 	c.p = p
 	c.met = sync.NewCond(&c.mu)
-	c.ctx, c.cancel = context.WithCancel(context.Background())
 }
 
 // begin is called right after a checkpoint's entry is committed.
@@ -62,27 +71,51 @@ func (c *checks) begin(cmd []byte, pos engine.Position) {
 	if err != nil {
 		return
 	}
-	k := &check{id: e.ID, digests: Digests{Revision: pos.Revision, Running: pos.Digest}, done: make(chan struct{})}
+	k := &check{
+		id: e.ID, digests: Digests{Revision: pos.Revision, Running: pos.Digest},
+		stop: make(chan struct{}), done: make(chan struct{}),
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return
 	}
+	k.snap = c.p.store.Snapshot()
+	k.life = time.AfterFunc(checkpointLife, func() { c.forget(k) })
 	c.list = append(c.list, k)
 	if len(c.list) > checkpointsKept {
-		c.list = c.list[1:]
+		c.drop(0)
 	}
 	c.met.Broadcast()
-	snap := c.p.store.Snapshot()
-	c.group.Go(func() { c.compute(k, snap) })
 }
 
-func (c *checks) compute(k *check, snap *store.Snapshot) {
+// drop ends the i-th check. c.mu is held.
+func (c *checks) drop(i int) {
+	k := c.list[i]
+	c.list = slices.Delete(c.list, i, i+1)
+	k.life.Stop()
+	close(k.stop)
+	if !k.begun {
+		_ = k.snap.Close()
+	}
+}
+
+// forget ends a check whose time is over.
+func (c *checks) forget(k *check) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := slices.Index(c.list, k); i >= 0 {
+		c.drop(i)
+	}
+}
+
+// compute digests a snapshot and lets go of it.
+func (c *checks) compute(k *check) {
 	defer close(k.done)
-	defer func() { _ = snap.Close() }()
+	defer func() { _ = k.snap.Close() }()
 	c.work.Lock()
 	defer c.work.Unlock()
-	k.digests.Content, k.err = engine.ContentDigest(c.ctx.Done(), snapshotReader{snap})
+	k.digests.Content, k.err = engine.ContentDigest(k.stop, snapshotReader{k.snap})
 }
 
 // Digests waits until the copy has met the checkpoint and computed its digests.
@@ -107,6 +140,10 @@ func (c *checks) find(ctx context.Context, id uint64) (*check, error) {
 	for {
 		for _, k := range c.list {
 			if k.id == id {
+				if !k.begun {
+					k.begun = true
+					c.group.Go(func() { c.compute(k) })
+				}
 				return k, nil
 			}
 		}
@@ -121,9 +158,11 @@ func (c *checks) find(ctx context.Context, id uint64) (*check, error) {
 }
 
 func (c *checks) close() {
-	c.cancel()
 	c.mu.Lock()
 	c.closed = true
+	for len(c.list) > 0 {
+		c.drop(0)
+	}
 	c.met.Broadcast()
 	c.mu.Unlock()
 	c.group.Wait()

@@ -154,10 +154,18 @@ func (p *Partition) fatal(err error) {
 	})
 }
 
-// Sync makes all that was applied durable.
-func (p *Partition) Sync() error {
+// Flush makes all that was applied durable.
+func (p *Partition) Flush() error {
 	if err := p.store.Flush(); err != nil {
-		return p.stop(fmt.Errorf("flush: %w", err))
+		return fmt.Errorf("flush the copy of group %s: %w", p.cfg.Group, err)
+	}
+	return nil
+}
+
+// Sync is Flush for the log, which must not go on after an error.
+func (p *Partition) Sync() error {
+	if err := p.Flush(); err != nil {
+		return p.stop(err)
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func chooseNodes(cat *catalog, spec router.GroupSpec) ([]nodeRow, error) {
 	}
 	switch {
 	case !validName(spec.Name) || spec.Name == systemGroup:
-		return nil, invalid("%q can't be the name of a group: use up to 63 letters a-z, digits, '.', '_' or '-'; %s is taken", spec.Name, systemGroup)
+		return nil, invalid("%q can't be the name of a group: it begins with a letter and has lower-case letters, digits, '-' and '_'; %s is taken", spec.Name, systemGroup)
 	case len(spec.Nodes) > 0 && spec.Copies != 0 && spec.Copies != len(spec.Nodes):
 		return nil, invalid("%d nodes and %d copies are asked for: leave out copies", len(spec.Nodes), spec.Copies)
 	case len(spec.Nodes) == 0 && spec.Copies == 0:

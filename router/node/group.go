@@ -136,67 +136,6 @@ func (k *catalogs) of(c *program.Compiled) *schemaCatalog {
 	return k.last
 }
 
-// PutSchema replaces the schema through the log, or tries it on the copy.
-func (c *copyOf) PutSchema(ctx context.Context, put router.SchemaPut) (router.SchemaResult, error) {
-	doc, err := c.rehearse(ctx, put)
-	if err != nil || put.DryRun {
-		present := c.part.Position().Schema
-		return router.SchemaResult{Version: present, Created: present == 0, Changed: doc.changed}, err
-	}
-	before := c.part.Position().Schema
-	v, err := c.submitSchema(ctx, &entry.Schema{Document: doc.canonical, IfMatch: put.IfMatch})
-	if err != nil {
-		return router.SchemaResult{}, err
-	}
-	if !v.Outcome.Committed {
-		return router.SchemaResult{}, c.refused(&v.Outcome)
-	}
-	// Whoever is answered may ask this node next: it must know the schema.
-	if err := c.part.WaitRevision(ctx, v.Outcome.Revision); err != nil {
-		return router.SchemaResult{}, &router.Problem{Code: "outcome_unknown", Group: c.name, Detail: "the schema was changed at revision " + fmt.Sprint(v.Outcome.Revision) + ", which this node has not reached"}
-	}
-	return router.SchemaResult{Version: v.Outcome.Revision, Created: before == 0, Changed: before != v.Outcome.Revision}, nil
-}
-
-type rehearsed struct {
-	canonical []byte
-	changed   bool
-}
-
-// rehearse finds what is wrong with a document before anything is proposed.
-func (c *copyOf) rehearse(ctx context.Context, put router.SchemaPut) (rehearsed, error) {
-	if _, err := c.log.ReadIndex(ctx); err != nil {
-		return rehearsed{}, &router.Problem{Code: "no_quorum", Group: c.name, Detail: "no majority of the group's copies answers"}
-	}
-	view, err := c.part.View()
-	if err != nil {
-		return rehearsed{}, err
-	}
-	defer view.Close()
-	r := view.Rehearse(put.Document)
-	switch {
-	case r.Err != nil:
-		return rehearsed{}, r.Err
-	case len(r.Problems) > 0:
-		refusal := program.RefuseSchema(r.Problems)
-		return rehearsed{}, &router.Problem{Code: refusal.Code, Group: c.name, Detail: refusal.Detail, Errors: refusal.Errors}
-	case r.Rows != "":
-		return rehearsed{}, &router.Problem{Code: "invalid", Group: c.name, Detail: r.Rows}
-	case r.Changed && put.IfMatch != 0 && put.IfMatch != view.Position().Schema:
-		return rehearsed{}, &router.Problem{Code: "changed", Group: c.name, Revision: view.Position().Schema, Detail: fmt.Sprintf("the schema is at version %d, not %d; read it and try again", view.Position().Schema, put.IfMatch)}
-	}
-	return rehearsed{canonical: r.Canonical, changed: r.Changed}, nil
-}
-
-func (c *copyOf) refused(o *outcome.Outcome) error {
-	return &router.Problem{Code: o.Code, Group: c.name, Revision: o.Revision, Detail: o.Message}
-}
-
-// submitSchema orders a change and waits for the verdict.
-func (c *copyOf) submitSchema(ctx context.Context, change *entry.Schema) (outcome.Verdict, error) {
-	return c.order(ctx, &order.Request{Schema: change})
-}
-
 // order submits a request and waits for its answer.
 func (c *copyOf) order(ctx context.Context, r *order.Request) (outcome.Verdict, error) {
 	done := make(chan order.Answer, 1)

@@ -242,7 +242,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	_ = n.http.Close() // a stop right after the start may come before Serve began
 	n.work.Wait()
 	for _, c := range n.allCopies() {
-		if err := c.part.Sync(); err != nil {
+		if err := c.part.Flush(); err != nil {
 			errs = append(errs, err)
 		}
 	}
