@@ -6,7 +6,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages that no pattern finds, for they stand under testdata.
 EXAMPLES := ./testdata/bank ./testdata/chaos
 
-.PHONY: build test race lint bench dev fmt
+.PHONY: build test race chaos lint bench bench-parts dev fmt
 
 build:
 	go build -o bin/ ./cmd/...
@@ -18,13 +18,22 @@ test:
 race:
 	go test -race ./...
 
+# A million transfers while processes are killed, each accounted for: minutes.
+chaos: build
+	bin/bench chaos --transfers 1000000
+
 lint:
 	@unformatted="$$(gofmt -l .)"; if [ -n "$$unformatted" ]; then echo "run make fmt, for these are not formatted:"; echo "$$unformatted"; exit 1; fi
 	go vet ./... $(EXAMPLES)
 	go run $(STATICCHECK) ./... $(EXAMPLES)
 
-# Benchmarks of the parts; cmd/bench measures whole clusters.
-bench:
+# Whole clusters, in the short form; bench-parts has the benchmarks of the parts.
+bench: build
+	bin/bench throughput --connections 64 --duration 10s
+	bin/bench throughput --connections 64 --batch 100 --duration 10s
+	bin/bench failover --fault kill --repeat 5 --connections 16
+
+bench-parts:
 	go test -run '^$$' -bench . -benchmem ./...
 
 dev: build

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -158,8 +159,10 @@ func TestCopiesAgreeHoweverEntriesCome(t *testing.T) {
 			t.Fatalf("seed %d: the history is too quiet to prove anything: %d revisions", seed, want.revision)
 		}
 		for way := range uint64(6) {
-			procs := runtime.GOMAXPROCS(1 + int(way%2))
+			procs, zone := runtime.GOMAXPROCS(1+int(way%2)), time.Local
+			time.Local = time.FixedZone("far", int(way)*7000-20000)
 			got := run(t, h, rand.New(rand.NewPCG(seed, way)))
+			time.Local = zone
 			runtime.GOMAXPROCS(procs)
 			if got != want {
 				t.Fatalf("seed %d, way %d: %s", seed, way, difference(got, want))
