@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
 	"unsafe"
@@ -20,6 +21,34 @@ type slot struct {
 	changed uint64 // number of the item that last changed it, for undo
 	before  uint64 // rev at the beginning of that item
 	size    int    // estimated bytes of memory
+}
+
+// dirtySlot is a slot to be written, with what nearly always decides the order
+// of two: sorting need not follow the pointers.
+type dirtySlot struct {
+	table uint32 // number in the key
+	head  uint64 // first eight bytes of the row's key
+	slot  *slot
+}
+
+func keyTable(key string) uint32 {
+	return uint32(key[1])<<24 | uint32(key[2])<<16 | uint32(key[3])<<8 | uint32(key[4])
+}
+
+func keyHead(key string) (head uint64) {
+	var first [8]byte
+	copy(first[:], key[prefixBytes:])
+	return binary.BigEndian.Uint64(first[:])
+}
+
+func compareDirty(x, y dirtySlot) int {
+	switch {
+	case x.table != y.table:
+		return compare(uint64(x.table), uint64(y.table))
+	case x.head != y.head:
+		return compare(x.head, y.head)
+	}
+	return strings.Compare(x.slot.key, y.slot.key)
 }
 
 // undo takes back one change of a slot.
@@ -56,7 +85,7 @@ type overlay struct {
 	ring  []*slot // clock replacement: which slot leaves shows in speed only
 	hand  int
 	bytes int
-	dirty []*slot // may name a slot that an undo has cleaned again
+	dirty []dirtySlot // may name a slot that an undo has cleaned again
 
 	indexes    map[string]*indexSlot
 	indexDirty []*indexSlot
@@ -123,7 +152,7 @@ func (o *overlay) write(s *slot, row value.Value, rev uint64, enc []byte) {
 	}
 	if !s.dirty {
 		s.dirty = true
-		o.dirty = append(o.dirty, s)
+		o.dirty = append(o.dirty, dirtySlot{table: keyTable(s.key), head: keyHead(s.key), slot: s})
 	}
 }
 
@@ -187,15 +216,14 @@ func (o *overlay) writeIndex(key []byte, v []byte) {
 // flush writes what is dirty into the batch in the order of the keys, which
 // the store inserts fastest.
 func (o *overlay) flush(b Batch) {
-	slices.SortFunc(o.dirty, func(x, y *slot) int { return strings.Compare(x.key, y.key) })
+	slices.SortFunc(o.dirty, compareDirty)
 	var last *slot
-	for _, s := range o.dirty {
+	for _, d := range o.dirty {
 		// An undone and repeated change lists a slot twice.
-		if !s.dirty || s == last {
-			continue
+		if s := d.slot; s.dirty && s != last {
+			last = s
+			put(b, s.key, s.enc, s.enc != nil)
 		}
-		last = s
-		put(b, s.key, s.enc, s.enc != nil)
 	}
 	slices.SortFunc(o.indexDirty, func(x, y *indexSlot) int { return strings.Compare(x.key, y.key) })
 	for _, s := range o.indexDirty {
@@ -219,9 +247,10 @@ func put(b Batch, key string, v []byte, present bool) {
 // settle is called when the batch is committed: what was dirty is now merely
 // cached, and the cache is cut back to its limit.
 func (o *overlay) settle() {
-	for _, s := range o.dirty {
-		s.dirty, s.enc = false, nil
+	for _, d := range o.dirty {
+		d.slot.dirty, d.slot.enc = false, nil
 	}
+	clear(o.dirty)
 	o.dirty = o.dirty[:0]
 	clear(o.indexes)
 	o.indexDirty = o.indexDirty[:0]
