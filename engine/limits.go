@@ -19,7 +19,7 @@ const (
 	// comes after is deferred. They bound what no proposer can foresee: apply time
 	// is failover time, and an entry that a store could not take would stop every
 	// copy for good. The first item is always executed.
-	entryCost  = 2_000_000
+	entryCost  = 2_500_000
 	entryBytes = 32 << 20
 	// sourceCost is what a byte of an inline transaction's source adds to its
 	// entry's cost, for some copy may have to compile it: about a microsecond.

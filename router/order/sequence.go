@@ -195,13 +195,14 @@ func (o *Orderer) settleBatch(b *batch, verdicts []outcome.Verdict, fx *effects)
 }
 
 // fitEntries learns how many transactions of the present kind an entry can take:
-// what is more comes back deferred.
+// what is more comes back deferred. It tries for more in small steps, for what is
+// deferred travels twice.
 func (o *Orderer) fitEntries(count, deferred int) {
 	switch {
 	case deferred > 0:
 		o.fits = max(count-deferred, 1)
 	case count >= o.fits:
-		o.fits = min(2*o.fits, o.cfg.BatchItems)
+		o.fits = min(o.fits+o.fits/16+1, o.cfg.BatchItems)
 	}
 }
 
