@@ -154,6 +154,7 @@ func joinProblems(problems []schema.Problem) string {
 type Rehearsal struct {
 	Canonical []byte           // the document as it would be logged
 	Changed   bool             // false where it is the present one
+	Drops     []string         // what goes with all its data: tables.NAME, tables.NAME.columns.NAME
 	Problems  []schema.Problem // of the document
 	Rows      string           // what existing rows have against it; "" if nothing
 	Err       error            // the copy could not be read
@@ -172,11 +173,33 @@ func (v *View) Rehearse(document []byte, env *lang.Env) Rehearsal {
 	}
 	r.Changed = true
 	tx := lang.Tx{Revision: int64(v.pos.Revision) + 1, Now: instant(v.pos.NowMillis)}
-	_, change, problems := program.BuildAt(v.compiled, doc, env, &tx)
+	next, change, problems := program.BuildAt(v.compiled, doc, env, &tx)
 	if problems != nil {
 		r.Problems = problems
 		return r
 	}
 	_, r.Rows, r.Err = inspect(v.reader, change)
+	r.Drops = drops(v.compiled, next)
 	return r
+}
+
+// drops names the tables and columns that the next schema has no more.
+func drops(present, next *program.Compiled) []string {
+	var names []string
+	if present == nil {
+		return nil
+	}
+	for _, was := range present.Tables {
+		t := next.Table(was.Name)
+		if t == nil {
+			names = append(names, "tables."+was.Name)
+			continue
+		}
+		for i := range was.Columns {
+			if _, ok := t.Column(was.Columns[i].Name); !ok {
+				names = append(names, "tables."+was.Name+".columns."+was.Columns[i].Name)
+			}
+		}
+	}
+	return names
 }

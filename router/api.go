@@ -131,6 +131,9 @@ type SchemaResult struct {
 	Version uint64 // of the schema that holds now; with DryRun the present one
 	Created bool   // there was none before
 	Changed bool   // false where the group had this very schema already
+	// Drops names what goes, or would go, with all its data: tables.NAME,
+	// tables.NAME.columns.NAME.
+	Drops []string
 }
 
 // GroupSpec is what a client asks a new group to be.

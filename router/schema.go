@@ -10,7 +10,9 @@ import (
 	"lockstep/engine/program"
 
 	"github.com/valyala/fasthttp"
+
 	"go.yaml.in/yaml/v3"
+	"lockstep/engine/value"
 )
 
 // getSchema answers with the schema, as JSON or as YAML.
@@ -61,8 +63,16 @@ func (s *Server) putSchema(rq *request, f *front) *Problem {
 		s.stamp(rq, max(result.Version, revisionOf(f)))
 	}
 	out := s.takeBuffer()
-	out.b = fmt.Appendf(out.b, `{"group":%q,"version":%d,"created":%t,"changed":%t,"dry_run":%t}`,
+	out.b = fmt.Appendf(out.b, `{"group":%q,"version":%d,"created":%t,"changed":%t,"dry_run":%t`,
 		f.name, result.Version, result.Created, result.Changed, change.DryRun)
+	for i, name := range result.Drops {
+		out.b = append(out.b, [...]string{`,"drops":[`, `,`}[min(i, 1)]...)
+		out.b = value.AppendJSONString(out.b, name)
+	}
+	if len(result.Drops) > 0 {
+		out.b = append(out.b, ']')
+	}
+	out.b = append(out.b, '}')
 	s.answerJSON(rq, out)
 	if result.Created && !change.DryRun {
 		rq.ctx.SetStatusCode(fasthttp.StatusCreated)

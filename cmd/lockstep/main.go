@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"lockstep/router/node"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -107,7 +109,7 @@ func (a *app) family(use, short string, members ...*cobra.Command) *cobra.Comman
 
 // version is the module's version, or the commit that was built.
 func version() string {
-	text := "development"
+	text := node.Version
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if v := info.Main.Version; v != "" && v != "(devel)" {
 			text = v

@@ -125,13 +125,35 @@ func (a *app) putSchema(cmd *cobra.Command, conn *connection, form format, group
 		return err
 	}
 	return a.show(form, answer, func(w io.Writer) error {
-		done := "applied"
-		if o.DryRun {
-			done = "correct, nothing was changed"
-		}
-		_, err := fmt.Fprintf(w, "%s: %s\n", group, done)
-		return err
+		return schemaText(w, group, answer, o.DryRun)
 	})
+}
+
+// schemaText says what a document did, or would do.
+func schemaText(w io.Writer, group string, answer json.RawMessage, dry bool) error {
+	var result struct {
+		Changed bool     `json:"changed"`
+		Drops   []string `json:"drops"`
+	}
+	if err := json.Unmarshal(answer, &result); err != nil {
+		return fmt.Errorf("the server's answer can't be read: %w", err)
+	}
+	done, drops := "applied", "dropped, with all its data"
+	switch {
+	case dry && result.Changed:
+		done, drops = "correct, nothing was changed", "would be dropped, with all its data"
+	case !result.Changed:
+		done = "this is the schema that the group has"
+	}
+	if _, err := fmt.Fprintf(w, "%s: %s\n", group, done); err != nil {
+		return err
+	}
+	for _, name := range result.Drops {
+		if _, err := fmt.Fprintf(w, "  %s: %s\n", name, drops); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkSchema compiles a document here.

@@ -120,7 +120,7 @@ type Unavailable struct {
 
 // Error names who was tried and what is known.
 func (u *Unavailable) Error() string {
-	text := fmt.Sprintf("no answer from %s (tried %d times): %v", strings.Join(u.Servers, ", "), u.Attempts, u.Last)
+	text := fmt.Sprintf("no answer from %s (tried %d times; is a node running there? name others with --server or LOCKSTEP_SERVER): %v", strings.Join(u.Servers, ", "), u.Attempts, u.Last)
 	if u.Outcome == Unknown && u.ID != "" {
 		text += fmt.Sprintf("; the transaction may have been applied: send the same document under the id %s again", u.ID)
 	}

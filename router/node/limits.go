@@ -17,7 +17,7 @@ const (
 	// wait for their vote: joining takes about as long.
 	tendEvery = 50 * time.Millisecond
 	// statusEvery is how often peers are asked for their status.
-	statusEvery = 250 * time.Millisecond
+	statusEvery = 100 * time.Millisecond
 	// statusWait bounds one such question; a peer that is silent for longer than
 	// staleAfter counts as unavailable.
 	statusWait = time.Second

@@ -29,7 +29,7 @@ func (c *copyOf) PutSchema(ctx context.Context, put router.SchemaPut) (router.Sc
 		case err != nil && doubt != nil:
 			return router.SchemaResult{}, doubt
 		case err != nil || put.DryRun || !doc.changed:
-			return router.SchemaResult{Version: doc.base, Created: doc.base == 0 || doubt != nil && first == 0, Changed: doc.changed || doubt != nil}, err
+			return router.SchemaResult{Version: doc.base, Created: doc.base == 0 || doubt != nil && first == 0, Changed: doc.changed || doubt != nil, Drops: doc.drops}, err
 		case doubt != nil && doc.base != first:
 			return router.SchemaResult{}, doubt // ours may have been, and another after it
 		}
@@ -42,7 +42,7 @@ func (c *copyOf) PutSchema(ctx context.Context, put router.SchemaPut) (router.Sc
 		case err != nil:
 			return router.SchemaResult{}, err
 		case v.Outcome.Committed:
-			return c.schemaApplied(ctx, doc.base, v.Outcome.Revision)
+			return c.schemaApplied(ctx, &doc, v.Outcome.Revision)
 		case v.Outcome.Code != engine.CodeChanged || put.IfMatch != 0 || !again:
 			return router.SchemaResult{}, c.refused(&v.Outcome)
 		}
@@ -59,17 +59,18 @@ func precondition(base uint64) uint64 {
 
 // schemaApplied answers for a change at a revision. Whoever is answered may ask
 // this node next: it must know the schema.
-func (c *copyOf) schemaApplied(ctx context.Context, base, revision uint64) (router.SchemaResult, error) {
+func (c *copyOf) schemaApplied(ctx context.Context, doc *rehearsed, revision uint64) (router.SchemaResult, error) {
 	if err := c.part.WaitRevision(ctx, revision); err != nil {
 		return router.SchemaResult{}, &router.Problem{Code: "outcome_unknown", Group: c.name, Detail: fmt.Sprintf("the schema was changed at revision %d, which this node has not reached", revision)}
 	}
-	return router.SchemaResult{Version: revision, Created: base == 0, Changed: base != revision}, nil
+	return router.SchemaResult{Version: revision, Created: doc.base == 0, Changed: doc.base != revision, Drops: doc.drops}, nil
 }
 
 type rehearsed struct {
 	canonical []byte
 	changed   bool   // it is another document than the present one
 	base      uint64 // version of the present one; 0: there is none
+	drops     []string
 }
 
 // rehearse finds what is wrong with a document before anything is proposed.
@@ -94,7 +95,7 @@ func (c *copyOf) rehearse(ctx context.Context, put router.SchemaPut) (rehearsed,
 	case r.Changed && put.IfMatch != 0 && put.IfMatch != view.Position().Schema:
 		return rehearsed{}, &router.Problem{Code: "changed", Group: c.name, Revision: view.Position().Schema, Detail: fmt.Sprintf("the schema is at version %d, not %d; read it and try again", view.Position().Schema, put.IfMatch)}
 	}
-	return rehearsed{canonical: r.Canonical, changed: r.Changed, base: view.Position().Schema}, nil
+	return rehearsed{canonical: r.Canonical, changed: r.Changed, base: view.Position().Schema, drops: r.Drops}, nil
 }
 
 func (c *copyOf) refused(o *outcome.Outcome) error {

@@ -167,6 +167,9 @@ func (n *Network) dialError(node uint64, addr string, err error) error {
 	if n.ctx.Err() != nil {
 		err = ErrClosed
 	}
+	if node == 0 { // whoever it is
+		return fmt.Errorf("dialling %s (is this the raft address of a running node?): %w", addr, err)
+	}
 	return fmt.Errorf("dialling node %s at %s: %w", nodeText(node), addr, err)
 }
 
