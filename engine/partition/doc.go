@@ -16,9 +16,9 @@
 //
 // # Checkpoints
 //
-// A checkpoint is an entry at which every copy takes a snapshot and digests its
-// whole content in the background. Copies are equal at a revision if their
-// digests of one checkpoint are (architecture.md, Checkpoints).
+// A checkpoint is an entry at which every copy takes a snapshot; the digest of
+// its whole content is computed when it is first asked for. Copies are equal at a
+// revision if their digests of one checkpoint are (architecture.md, Checkpoints).
 //
 // # What it never does
 //

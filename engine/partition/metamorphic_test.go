@@ -15,6 +15,7 @@ import (
 	"lockstep/engine/entry"
 	"lockstep/engine/lang"
 	"lockstep/engine/outcome"
+	"lockstep/engine/program"
 	"lockstep/engine/store"
 )
 
@@ -228,5 +229,53 @@ func TestCheckpointDigestsAreOfTheirRevision(t *testing.T) {
 			t.Fatalf("in calls of %d: %+v, want %+v", size, got, want)
 		}
 		c.close()
+	}
+}
+
+// "what bounds apply is apply" (architecture.md, A poison transaction must be
+// impossible): an entry of cheap transactions with large results, far more than a
+// batch of the store can take, is executed in part; the rest does nothing, and is
+// executed when it is ordered again.
+func TestEntryTakesNoMoreThanItsBudget(t *testing.T) {
+	h := newHistory(t, 3)
+	c := openTest(t, newDisk())
+	defer c.close()
+	var got []outcome.Verdict
+	c.cfg.Applied = func(done []engine.Applied) { got = done[0].Verdicts }
+	c.apply(h.entries)
+	const items = 400
+	b := entry.Batch{TimeMillis: h.now, SchemaVersion: h.compiled.Version}
+	doc := fmt.Sprintf(`{"steps": [{"let": {"a": "params.p + params.p"}}, {"let": {"b": "a + a"}}, {"let": {"c": "b + b"}}, {"let": {"d": "c + c"}}], "params": {"p": %q}, "return": "[d, d, d, d]"}`, bytes.Repeat([]byte("x"), 10_000))
+	typed, refusal := program.ParseTransaction([]byte(doc), h.compiled)
+	if refusal != nil {
+		t.Fatal(refusal)
+	}
+	for i := range items {
+		b.Items = append(b.Items, entry.Item{ID: entry.ID{Key: fmt.Sprintf("k%d", i)}, Proc: -1, Source: typed.Source, Params: typed.Params})
+	}
+	before, rounds := c.Position().Revision, 0
+	for total := uint64(len(b.Items)); len(b.Items) > 0; rounds++ {
+		h.sequence++
+		b.Origin = entry.Origin{Proposer: testSession, Sequence: h.sequence}
+		h.index++
+		c.apply([]entry.Raw{{Index: h.index, Cmd: entry.AppendBatch(nil, &b)}})
+		done := 0
+		for done < len(got) && got[done].Kind == outcome.Executed {
+			done++
+		}
+		for _, v := range got[done:] {
+			if v.Kind != outcome.Deferred {
+				t.Fatalf("a verdict of kind %d after one was deferred", v.Kind)
+			}
+		}
+		if done == 0 {
+			t.Fatal("an entry got nowhere")
+		}
+		if b.Items = b.Items[done:]; len(b.Items) == 0 && c.Position().Revision != before+total {
+			t.Fatalf("%d transactions took %d revisions", total, c.Position().Revision-before)
+		}
+	}
+	if rounds < 2 {
+		t.Errorf("nothing was deferred")
 	}
 }
