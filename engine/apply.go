@@ -75,7 +75,7 @@ func (m *Machine) applyBatch() error {
 		return err
 	}
 	m.advance(b.TimeMillis)
-	local := b.Proposer == m.opt.Local && m.opt.Local != 0
+	local := m.awaited(b.Origin)
 	var verdicts []outcome.Verdict
 	if local {
 		verdicts = make([]outcome.Verdict, len(m.items))
@@ -136,6 +136,12 @@ func (m *Machine) execute(b *entry.Batch, it *entry.Item, wanted bool) (outcome.
 	if err != nil || known {
 		return v, err
 	}
+	return m.perform(b, it, wanted)
+}
+
+// perform runs an item that was not executed before, unless it was typed against
+// another schema than the present one.
+func (m *Machine) perform(b *entry.Batch, it *entry.Item, wanted bool) (outcome.Verdict, error) {
 	if b.SchemaVersion != m.schema || m.compiled == nil {
 		return outcome.Verdict{Kind: outcome.StaleSchema}, nil
 	}
@@ -336,7 +342,7 @@ func (m *Machine) applyCheckpoint() error {
 	}
 	// A checkpoint changes nothing, not even the time: the digest at a revision
 	// is the same whenever it is asked for.
-	if c.Proposer == m.opt.Local && m.opt.Local != 0 {
+	if m.awaited(c.Origin) {
 		m.applied = append(m.applied, Applied{Sequence: c.Sequence, Verdicts: []outcome.Verdict{{
 			Kind: outcome.Executed, Outcome: outcome.Outcome{Committed: true, Revision: m.revision, TimeMillis: m.nowMillis},
 		}}})

@@ -53,6 +53,9 @@ type Options struct {
 	// Local is the session of this node's router: the verdicts of entries that
 	// it proposed are kept for it; those of others nobody here waits for.
 	Local uint64
+	// Everyone keeps the verdicts of all entries, whoever proposed them, in the
+	// order of the entries: for a replay. It changes no state.
+	Everyone bool
 	// Env is the pinned language environment.
 	Env *lang.Env
 }
@@ -108,6 +111,11 @@ type Machine struct {
 type pendingOutcome struct {
 	key, value []byte // in the arena
 	id         []byte // likewise, as appendID writes it
+}
+
+// awaited tells whether anybody here waits for what becomes of an entry.
+func (m *Machine) awaited(o entry.Origin) bool {
+	return m.opt.Everyone || o.Proposer == m.opt.Local && m.opt.Local != 0
 }
 
 // Position is the point of the order that a Machine has reached.

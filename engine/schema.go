@@ -31,7 +31,7 @@ func (m *Machine) applySchema() error {
 	if err != nil {
 		return err
 	}
-	if e.Proposer == m.opt.Local && m.opt.Local != 0 {
+	if m.awaited(e.Origin) {
 		o.TimeMillis = m.nowMillis
 		m.applied = append(m.applied, Applied{Sequence: e.Sequence, Verdicts: []outcome.Verdict{{Kind: outcome.Executed, Outcome: o}}})
 	}

@@ -25,6 +25,8 @@ type Config struct {
 	Store store.Options
 	// Local is the session of this node's router.
 	Local uint64
+	// Everyone has Applied told of all entries, whoever proposed them: for replays.
+	Everyone bool
 	// Env is the pinned language environment, shared by all copies of a node.
 	Env *lang.Env
 	// Applied is told what became of entries that the local router proposed,
@@ -83,7 +85,7 @@ func (p *Partition) Open(<-chan struct{}) (uint64, error) {
 
 // loadMachine makes the machine of what the store holds.
 func (p *Partition) loadMachine() error {
-	m, err := engine.Open(machineStore{p.store}, engine.Options{Local: p.cfg.Local, Env: p.cfg.Env})
+	m, err := engine.Open(machineStore{p.store}, engine.Options{Local: p.cfg.Local, Everyone: p.cfg.Everyone, Env: p.cfg.Env})
 	if err != nil {
 		return err
 	}
