@@ -93,6 +93,9 @@ type Catalog interface {
 	Version() uint64
 	// Document is the schema as canonical JSON.
 	Document() []byte
+	// AppendDerived appends what compiling the document found out, as JSON: the
+	// types of procedures and the language version.
+	AppendDerived(dst []byte) []byte
 	// ParseTransaction reads and types a document; the result does not alias raw.
 	ParseTransaction(raw []byte) (program.Typed, *program.Refusal)
 }

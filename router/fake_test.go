@@ -51,6 +51,9 @@ type fakeCatalog struct {
 
 func (c *fakeCatalog) Version() uint64  { return c.version }
 func (c *fakeCatalog) Document() []byte { return c.compiled.Doc.Canonical() }
+func (c *fakeCatalog) AppendDerived(dst []byte) []byte {
+	return c.compiled.AppendDerived(dst)
+}
 func (c *fakeCatalog) ParseTransaction(raw []byte) (program.Typed, *program.Refusal) {
 	return program.ParseTransaction(raw, c.compiled)
 }

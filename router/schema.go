@@ -7,16 +7,21 @@ import (
 	"strconv"
 	"strings"
 
-	"lockstep/engine/program"
-
 	"github.com/valyala/fasthttp"
-
 	"go.yaml.in/yaml/v3"
+
+	"lockstep/engine/program"
+	"lockstep/engine/schema"
 	"lockstep/engine/value"
 )
 
-// getSchema answers with the schema, as JSON or as YAML.
+// getSchema answers with the schema, as JSON or as YAML, with types=true also
+// with what compiling it found out. The answer can be put back either way.
 func (s *Server) getSchema(rq *request, f *front, v View) (*Problem, bool) {
+	types, p := flag(rq, "types")
+	if p != nil {
+		return p, false
+	}
 	catalog := f.catalog()
 	if catalog.Version() == 0 {
 		return &Problem{Code: "not_found", Detail: "the group has no schema yet", Revision: v.Revision()}, false
@@ -25,12 +30,16 @@ func (s *Server) getSchema(rq *request, f *front, v View) (*Problem, bool) {
 	h := &rq.ctx.Response.Header
 	h.Set(fasthttp.HeaderETag, etag(catalog.Version()))
 	h.Set(fasthttp.HeaderVary, fasthttp.HeaderAccept)
+	doc := catalog.Document()
+	if types {
+		doc = withDerived(doc, catalog)
+	}
 	if !wantsYAML(&rq.ctx.Request.Header) {
 		rq.ctx.SetContentTypeBytes(typeJSON)
-		rq.ctx.SetBody(catalog.Document())
+		rq.ctx.SetBody(doc)
 		return nil, false
 	}
-	text, err := toYAML(catalog.Document())
+	text, err := toYAML(doc)
 	if err != nil {
 		return &Problem{Code: "internal", Detail: err.Error()}, false
 	}
@@ -39,16 +48,37 @@ func (s *Server) getSchema(rq *request, f *front, v View) (*Problem, bool) {
 	return nil, false
 }
 
+// withDerived puts what was found out before the document's own members.
+func withDerived(doc []byte, catalog Catalog) []byte {
+	out := append([]byte(`{"`+schema.Derived+`":`), catalog.AppendDerived(nil)...)
+	if rest := doc[1:]; len(rest) > 1 {
+		out = append(append(out, ','), rest...)
+		return out
+	}
+	return append(out, '}') // the document is empty
+}
+
+// flag is a query parameter that is true or false, false where it is absent.
+func flag(rq *request, name string) (bool, *Problem) {
+	text := rq.ctx.QueryArgs().Peek(name)
+	if text == nil {
+		return false, nil
+	}
+	on, err := strconv.ParseBool(string(text))
+	if err != nil {
+		return false, &Problem{Code: "malformed", Detail: name + ": write true or false"}
+	}
+	return on, nil
+}
+
 // putSchema replaces the schema, or only checks it.
 func (s *Server) putSchema(rq *request, f *front) *Problem {
 	change := SchemaPut{Document: bytes.Clone(rq.body.b)}
-	if text := rq.ctx.QueryArgs().Peek("dry_run"); text != nil {
-		dry, err := strconv.ParseBool(string(text))
-		if err != nil {
-			return &Problem{Code: "malformed", Detail: "dry_run: write true or false"}
-		}
-		change.DryRun = dry
+	dry, p := flag(rq, "dry_run")
+	if p != nil {
+		return p
 	}
+	change.DryRun = dry
 	if p := s.ifMatch(rq, f, &change); p != nil {
 		return p
 	}
@@ -162,6 +192,9 @@ type noSchema struct{}
 
 func (noSchema) Version() uint64  { return 0 }
 func (noSchema) Document() []byte { return nil }
+func (noSchema) AppendDerived(dst []byte) []byte {
+	return append(dst, "{}"...)
+}
 func (noSchema) ParseTransaction(raw []byte) (program.Typed, *program.Refusal) {
 	return program.ParseTransaction(raw, nil)
 }

@@ -233,6 +233,17 @@ func TestDevFromStartToStartAgain(t *testing.T) {
 	if out := must(t, "status", "--server", all); !strings.Contains(out, "primary") {
 		t.Errorf("status shows no primary:\n%s", out)
 	}
+	// The issue: result types of procedures appear in GET schema; what was read can be put back.
+	if out := must(t, "schema", "show", "bank", "--server", all); !strings.Contains(out, "{from: int, to: int}") {
+		t.Errorf("the schema is shown without the type of a result:\n%s", out)
+	}
+	typed := filepath.Join(t.TempDir(), "typed.yaml")
+	if err := os.WriteFile(typed, []byte(must(t, "schema", "get", "bank", "--types", "-o", "yaml", "--server", all)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := must(t, "schema", "apply", "bank", typed, "--server", all); !strings.Contains(out, "this is the schema that the group has") {
+		t.Errorf("put back with its types, it is another schema:\n%s", out)
+	}
 
 	if err := syscall.Kill(info.Nodes[0].PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	"sort"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
 	"lockstep/engine/lang"
 	"lockstep/engine/program"
@@ -24,13 +21,18 @@ func (a *app) schemaCommand() *cobra.Command {
 
 func (a *app) schemaGet() *cobra.Command {
 	var (
-		conn connection
-		form format
+		conn  connection
+		form  format
+		types bool
 	)
 	c := &cobra.Command{
 		Use:     "get GROUP",
+		Aliases: []string{"show"},
 		Short:   "Show a group's schema",
-		Long:    "Show a group's schema: its tables and procedures, or with -o yaml or json the document.",
+		Long: `Show a group's schema: its tables, and its procedures with the types of their
+params and results. With -o yaml or json it is the document, as it can be changed
+and applied again; --types adds the member "derived" with the types, which
+applying passes over.`,
 		Example: "  lockstep schema get bank -o yaml > schema.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.runs(func(cmd *cobra.Command, args []string) error {
@@ -41,8 +43,12 @@ func (a *app) schemaGet() *cobra.Command {
 			defer cl.Close()
 			ctx, cancel := conn.context(cmd)
 			defer cancel()
+			read := cl.Schema
+			if types || form == formatTable {
+				read = cl.TypedSchema
+			}
 			stop := a.waiting("asking for the schema")
-			s, err := cl.Schema(ctx, args[0])
+			s, err := read(ctx, args[0])
 			stop()
 			if err != nil {
 				return err
@@ -52,6 +58,7 @@ func (a *app) schemaGet() *cobra.Command {
 	}
 	conn.flags(c)
 	form.flag(c)
+	c.Flags().BoolVar(&types, "types", false, "with -o yaml or json: add the types of procedures")
 	return c
 }
 
@@ -193,75 +200,4 @@ func compileSchema(src []byte) ([]schema.Problem, error) {
 	}
 	_, _, problems = program.Build(nil, doc, env)
 	return problems, nil
-}
-
-// schemaTable lists tables and procedures, of a document in YAML or JSON.
-func schemaTable(w io.Writer, s *client.Schema) error {
-	var doc struct {
-		Tables map[string]struct {
-			Columns map[string]struct {
-				Type     any  `yaml:"type"`
-				Optional bool `yaml:"optional"`
-			} `yaml:"columns"`
-			Key []string `yaml:"key"`
-		} `yaml:"tables"`
-		Procedures map[string]struct {
-			Params map[string]any `yaml:"params"`
-		} `yaml:"procedures"`
-	}
-	if err := yaml.Unmarshal(s.Document, &doc); err != nil {
-		return fmt.Errorf("the answer is no schema: %w", err)
-	}
-	if s.ETag != "" {
-		fmt.Fprintf(w, "version %s\n\n", strings.Trim(s.ETag, `"`))
-	}
-	tables := newTable(w, "TABLE", "KEY", "COLUMNS")
-	for _, name := range sortedNames(doc.Tables) {
-		t := doc.Tables[name]
-		var columns []string
-		for _, c := range sortedNames(t.Columns) {
-			text := c + " " + typeText(t.Columns[c].Type)
-			if t.Columns[c].Optional {
-				text += "?"
-			}
-			columns = append(columns, text)
-		}
-		tables.add(name, strings.Join(t.Key, ", "), strings.Join(columns, ", "))
-	}
-	if err := tables.write(w); err != nil {
-		return err
-	}
-	fmt.Fprintln(w)
-	procedures := newTable(w, "PROCEDURE", "PARAMS")
-	for _, name := range sortedNames(doc.Procedures) {
-		var params []string
-		for _, p := range sortedNames(doc.Procedures[name].Params) {
-			params = append(params, p+" "+typeText(doc.Procedures[name].Params[p]))
-		}
-		procedures.add(name, strings.Join(params, ", "))
-	}
-	return procedures.write(w)
-}
-
-// typeText shows a type: a name as it is, a list or an object as JSON.
-func typeText(t any) string {
-	if name, ok := t.(string); ok {
-		return name
-	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if enc.Encode(t) != nil {
-		return fmt.Sprint(t)
-	}
-	return strings.ReplaceAll(strings.TrimSpace(b.String()), `"`, "")
-}
-
-func sortedNames[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
 }

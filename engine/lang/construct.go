@@ -91,6 +91,7 @@ func (c *compiler) mapping(e ast.Expr) (node, *Problem) {
 	if len(entries) > 0 && n.typ.elem().Kind != KJSON {
 		n.typ.Elem = &elem
 	}
+	n.typ.known = knownMap(keys, vals)
 	if !allConst {
 		n.eval = mapOfComputedKeys(keys, vals)
 		return n, nil

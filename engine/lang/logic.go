@@ -120,6 +120,7 @@ func either(a, b, found Type) Type {
 	nullable := a.takesNull() || b.takesNull()
 	a.Nullable, b.Nullable = nullable, nullable
 	if a.Equal(b) {
+		a.known = eitherKnown(a, b)
 		return a
 	}
 	found.Nullable = nullable

@@ -38,6 +38,10 @@ type Type struct {
 	Elem     *Type       // KList: of its elements; KMap: of its values; nil means KJSON
 	Key      *Type       // KMap: of its keys; nil means KString
 	Object   *ObjectType // KObject
+
+	// known tells more of a map that was written as a literal: its names and
+	// their types. It is for people; two types that differ in it are the same.
+	known *fields
 }
 
 // ObjectType names and types the fields of an object: a row, the params of a

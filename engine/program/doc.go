@@ -26,6 +26,9 @@
 // what was put. An error of Go means that the state could not be read or
 // written; it is never an outcome.
 //
+// What the compiler finds out about procedures ([Signature]) is shown to users
+// as the member "derived" of the schema document, which is never stored.
+//
 // The package reads no clock, no randomness and no environment. What bounds a
 // run is in limits.go; costs are part of the language version.
 package program

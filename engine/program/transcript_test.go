@@ -1,6 +1,7 @@
 package program_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -21,6 +22,7 @@ import (
 //	doc               runs the whole input as one transaction document
 //	query             answers each line as a query
 //	rows table=NAME   shows a table
+//	types             shows what is derived of the schema's procedures
 func TestTranscripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/transcripts", func(t *testing.T, path string) {
 		s := &story{t: t, env: newEnv(t), state: newMemory()}
@@ -50,6 +52,8 @@ func (s *story) run(t *testing.T, d *datadriven.TestData) string {
 		return s.tx(d.Input, program.CostLimit)
 	case "query":
 		return lines(d.Input, s.query)
+	case "types":
+		return s.types()
 	case "rows":
 		var name string
 		d.ScanArgs(t, "table", &name)
@@ -95,6 +99,33 @@ func (s *story) schema(src string) string {
 				fmt.Fprintf(&b, "      | %s\n", line)
 			}
 		}
+	}
+	return b.String()
+}
+
+// types shows what is derived, and that a document with it is the same document.
+func (s *story) types() string {
+	derived := s.compiled.AppendDerived(nil)
+	with := append([]byte(`{"derived":`), derived...)
+	with = append(append(with, ','), s.compiled.Doc.Canonical()[1:]...)
+	again, problems := schema.Parse(with)
+	if problems != nil || string(again.Canonical()) != string(s.compiled.Doc.Canonical()) {
+		s.t.Fatalf("with the derived types it is another document: %v", problems)
+	}
+	if !json.Valid(derived) {
+		s.t.Fatalf("not JSON: %s", derived)
+	}
+	var b strings.Builder
+	for _, sig := range s.compiled.Signatures() {
+		fmt.Fprintf(&b, "%s:", sig.Name)
+		for _, p := range sig.Params {
+			fmt.Fprintf(&b, " %s %s,", p.Name, p.Type)
+		}
+		fmt.Fprintf(&b, " -> %s", sig.Result)
+		if sig.ReadsOnly {
+			b.WriteString(" (only reads)")
+		}
+		b.WriteByte('\n')
 	}
 	return b.String()
 }

@@ -15,12 +15,20 @@ type Document struct {
 	canonical []byte
 }
 
+// Derived is the member of a document that tells what the system found out, as
+// types of results: it is shown on request, and passed over in a document that
+// is applied, so that what was read can be changed and put back.
+const Derived = "derived"
+
 // Parse reads a schema document in YAML or JSON. A nil document comes with at
 // least one problem, all of class tree.Malformed.
 func Parse(src []byte) (*Document, []Problem) {
 	root, problems := tree.Parse(src, DocumentLimits())
 	if problems != nil {
 		return nil, problems
+	}
+	if d := root.Get(Derived); d != nil && d.Kind == tree.Map {
+		root.Drop(Derived)
 	}
 	var ps tree.Problems
 	top := tree.Root(root, &ps)

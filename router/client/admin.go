@@ -13,7 +13,18 @@ import (
 
 // Schema gives a group's schema document.
 func (c *Client) Schema(ctx context.Context, group string) (*Schema, error) {
-	a, err := c.do(ctx, &call{method: http.MethodGet, path: groupPath(group, "schema")})
+	return c.schema(ctx, group, nil)
+}
+
+// TypedSchema gives a group's schema document with one member more, "derived":
+// the types of its procedures and the language version. PutSchema takes it too,
+// and passes over that member.
+func (c *Client) TypedSchema(ctx context.Context, group string) (*Schema, error) {
+	return c.schema(ctx, group, url.Values{"types": {"true"}})
+}
+
+func (c *Client) schema(ctx context.Context, group string, query url.Values) (*Schema, error) {
+	a, err := c.do(ctx, &call{method: http.MethodGet, path: groupPath(group, "schema"), query: query})
 	if err != nil {
 		return nil, err
 	}

@@ -359,6 +359,8 @@ func TestTheOtherRequests(t *testing.T) {
 	}
 	s, err := c.Schema(ctx, "g")
 	check(seen{method: "GET", path: "/v1/groups/g/schema"}, err)
+	_, err = c.TypedSchema(ctx, "g")
+	check(seen{method: "GET", path: "/v1/groups/g/schema", query: "types=true"}, err)
 	_, err = c.PutSchema(ctx, "g", []byte("tables: {}"), client.SchemaOptions{DryRun: true, IfMatch: s.ETag})
 	check(seen{method: "PUT", path: "/v1/groups/g/schema", query: "dry_run=true", body: "tables: {}", contentType: "application/yaml"}, err)
 	_, err = c.PutSchema(ctx, "g", []byte(` {"tables":{}}`), client.SchemaOptions{})

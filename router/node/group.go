@@ -113,6 +113,9 @@ type schemaCatalog struct{ compiled *program.Compiled }
 
 func (s *schemaCatalog) Version() uint64  { return s.compiled.Version }
 func (s *schemaCatalog) Document() []byte { return s.compiled.Doc.Canonical() }
+func (s *schemaCatalog) AppendDerived(dst []byte) []byte {
+	return s.compiled.AppendDerived(dst)
+}
 func (s *schemaCatalog) ParseTransaction(raw []byte) (program.Typed, *program.Refusal) {
 	return program.ParseTransaction(raw, s.compiled)
 }

@@ -1,5 +1,7 @@
 package tree
 
+import "slices"
+
 // Kind says what a node is.
 type Kind uint8
 
@@ -53,6 +55,13 @@ func (n *Node) Get(key string) *Node {
 		}
 	}
 	return nil
+}
+
+// Drop takes a key of a Map away, with its value.
+func (n *Node) Drop(key string) {
+	if i := slices.Index(n.Keys, key); i >= 0 {
+		n.Items, n.Keys, n.KeyLine = slices.Delete(n.Items, i, i+1), slices.Delete(n.Keys, i, i+1), slices.Delete(n.KeyLine, i, i+1)
+	}
 }
 
 // Path is a place in a document: a key or an index below another place. The
