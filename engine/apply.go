@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"lockstep/engine/entry"
@@ -50,6 +52,8 @@ func (m *Machine) applyCommand(cmd []byte) error {
 			err = m.applySchema()
 		case entry.KindCheckpoint:
 			err = m.applyCheckpoint()
+		case entry.KindAssign:
+			err = m.applyAssign()
 		}
 	}
 	// A corrupt entry is corrupt on every copy, for the log vouches for its
@@ -114,11 +118,15 @@ func deferred(rest []outcome.Verdict) {
 func (m *Machine) advance(stamp int64) {
 	m.nowMillis = max(m.nowMillis, stamp)
 	m.keep.advance(stamp)
+	if before := m.feedKept.trim(m.keep.clock); before > 0 {
+		m.trimFeed(binary.BigEndian.AppendUint64([]byte{spaceFeed}, before))
+	}
 	dropped, rolled := m.keep.roll(m.revision + 1)
 	for _, b := range dropped {
 		start := prefixKey(spaceOutcomes, b.id)
 		m.batch.DeleteRange(start, prefixEnd(start))
 		m.filters.drop(b.id)
+		m.forget(start)
 	}
 	if !rolled {
 		return
@@ -127,6 +135,14 @@ func (m *Machine) advance(stamp int64) {
 		m.sessions.forget(session)
 		m.batch.Delete(sessionKey(session))
 	}
+}
+
+// forget drops outcomes that are not committed yet: what is kept does not depend
+// on when a commit falls.
+func (m *Machine) forget(prefix []byte) {
+	m.pending = slices.DeleteFunc(m.pending, func(p pendingOutcome) bool { return bytes.HasPrefix(p.key, prefix) })
+	clear(m.byID)
+	m.indexed = 0
 }
 
 // execute runs one item, or finds that it must not be run. The verdict is
@@ -151,6 +167,7 @@ func (m *Machine) perform(b *entry.Batch, it *entry.Item, wanted bool) (outcome.
 	}
 	m.revision++
 	m.rows.begin()
+	m.emitted.reset()
 	m.prepare(b, it, prog, params)
 	result, abort, err := prog.Run(&m.frame, m, &m.limits)
 	if err != nil {
@@ -162,6 +179,7 @@ func (m *Machine) perform(b *entry.Batch, it *entry.Item, wanted bool) (outcome.
 	}
 	if abort != nil {
 		m.rows.rollback()
+		m.emitted.reset()
 		o.Code, o.Step, o.Message = abort.Code, abort.Step, abort.Message
 	} else {
 		m.scratch = value.AppendJSON(m.scratch[:0], result)
@@ -227,10 +245,11 @@ func (m *Machine) record(o *outcome.Outcome) {
 	m.pending = append(m.pending, pendingOutcome{key: key, value: val, id: id})
 	bucket.bytes += int64(len(key) + len(val))
 	m.written += len(key) + len(val)
+	feed := m.recordFeed()
 
 	// The digest chains every executed transaction: what came before, the id
-	// (not its key, which is about keeping, not about content), the outcome, and
-	// each write in order.
+	// (not its key, which is about keeping, not about content), the outcome, each
+	// write in order, and what it emitted.
 	d := append(m.probe[:0], m.digest[:]...)
 	d = appendPart(d, id)
 	d = appendPart(d, val)
@@ -238,6 +257,9 @@ func (m *Machine) record(o *outcome.Outcome) {
 		s := m.rows.journal[i].at
 		d = appendPart(d, []byte(s.key))
 		d = appendPart(d, s.enc)
+	}
+	if feed != nil {
+		d = appendPart(d, feed)
 	}
 	m.digest = sha256.Sum256(d)
 	m.probe = d

@@ -16,6 +16,9 @@
 //	                                                 undo journal per item      outcomes and writes
 //	Commit: changed rows in key order, index entries, outcomes, windows, counters → one store batch
 //
+// A scan merges what the store holds with what lies over it, in the order of the
+// keys; the sorted form of the latter is made when a scan first asks for it.
+//
 // Rows are read through a bounded cache of decoded rows, which doubles as the
 // overlay of what is not committed yet: a row that a thousand transactions of
 // one entry change is encoded a thousand times for the digest but written once.
@@ -23,8 +26,9 @@
 // # What is state
 //
 // Rows, index entries, outcomes in buckets of time, the windows of router
-// sessions, the schema with its layout, and one record of counters: revision,
-// time, retention clock, digest. All of it is in the store, in snapshots, and
+// sessions, the messages of the change feed, the tasks with their epochs, the
+// schema with its layout, and one record of counters: revision, time, retention
+// clock, digest. All of it is in the store, in snapshots, and
 // in the content digest, but for the applied position, which is the copy's own.
 //
 // # What it never does

@@ -15,7 +15,9 @@ const (
 	spaceOutcomes = 0x03 // outcomes by bucket of time, then id
 	spaceRows     = 0x04 // rows by table, then key
 	spaceIndexes  = 0x05 // index entries by index, then columns
-	spaceEnd      = 0x06
+	spaceFeed     = 0x06 // the change feed by revision
+	spaceTasks    = 0x07 // tasks by name: who holds them, under which epoch
+	spaceEnd      = 0x09 // 0x08 is the next one
 )
 
 const (
@@ -66,8 +68,10 @@ func appendID(dst []byte, id entry.ID) []byte {
 }
 
 // prefixKey is the first key of what belongs to a bucket, table or index.
-func prefixKey(space byte, id uint32) []byte {
-	return binary.BigEndian.AppendUint32([]byte{space}, id)
+func prefixKey(space byte, id uint32) []byte { return appendPrefix(nil, space, id) }
+
+func appendPrefix(dst []byte, space byte, id uint32) []byte {
+	return append(dst, space, byte(id>>24), byte(id>>16), byte(id>>8), byte(id))
 }
 
 // prefixEnd is the first key after all that begin with prefix.

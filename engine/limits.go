@@ -26,6 +26,11 @@ const (
 	sourceCost = 100
 	// idleCost is what an item costs that is not executed.
 	idleCost = 50
+	// feedMillis and feedBytes are for how long and how much of the change feed is
+	// kept, by the retention clock; it goes in feedSegments pieces.
+	feedMillis   = 60 * 60 * 1000
+	feedBytes    = 1 << 30
+	feedSegments = 16
 	// maxSessions is how many router sessions are remembered; a window takes
 	// 8 KiB of memory. A session unseen for the key retention goes anyway.
 	maxSessions = 1024

@@ -23,8 +23,10 @@ type Reader interface {
 // Iterator walks over keys in order. Key and Value are valid until it moves.
 type Iterator interface {
 	First() bool
+	Last() bool
 	SeekGE(key []byte) bool
 	Next() bool
+	Prev() bool
 	Key() []byte
 	Value() []byte
 	Err() error
@@ -81,6 +83,8 @@ type Machine struct {
 	schema    uint64
 	digest    [32]byte
 	keep      retention
+	feedKept  feedRetention
+	epoch     uint64 // of the last assignment of a task
 	sessions  sessions
 
 	filters keyFilters // which keys need no look-up
@@ -90,6 +94,9 @@ type Machine struct {
 	pending []pendingOutcome
 	byID    map[string]int // id → pending, of the first indexed ones
 	indexed int
+	feed    []feedEntry
+	tasks   []feedEntry
+	held    map[string]task // those of tasks
 	applied []Applied
 
 	// Scratch of the item being executed.
@@ -101,6 +108,7 @@ type Machine struct {
 	scratch []byte
 	probe   []byte
 	items   []entry.Item
+	emitted feedBuffer
 	arena   arena // until the next commit
 	results arena // what verdicts refer to: left to the garbage collector
 	dirty   bool  // anything to commit
@@ -191,8 +199,9 @@ func (m *Machine) encodeState(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, m.revision)
 	dst = binary.AppendUvarint(dst, uint64(m.nowMillis))
 	dst = binary.AppendUvarint(dst, m.schema)
+	dst = binary.AppendUvarint(dst, m.epoch)
 	dst = append(dst, m.digest[:]...)
-	return m.keep.append(dst)
+	return m.feedKept.append(m.keep.append(dst))
 }
 
 func (m *Machine) decodeState(src []byte) error {
@@ -200,7 +209,7 @@ func (m *Machine) decodeState(src []byte) error {
 		return fmt.Errorf("%w: its version is not %d; use a program of the version that wrote it", errState, stateVersion)
 	}
 	src = src[1:]
-	var fields [4]uint64
+	var fields [5]uint64
 	for i := range fields {
 		v, n := binary.Uvarint(src)
 		if n <= 0 {
@@ -211,16 +220,18 @@ func (m *Machine) decodeState(src []byte) error {
 	if fields[0] != uint64(lang.Version) {
 		return fmt.Errorf("the copy was written in language version %d and this program knows version %d: use a program that knows it", fields[0], lang.Version)
 	}
-	m.revision, m.nowMillis, m.schema = fields[1], int64(fields[2]), fields[3]
+	m.revision, m.nowMillis, m.schema, m.epoch = fields[1], int64(fields[2]), fields[3], fields[4]
 	if len(src) < len(m.digest) {
 		return errState
 	}
 	src = src[copy(m.digest[:], src):]
-	keep, rest, err := decodeRetention(src)
-	if err != nil || len(rest) > 0 {
+	var err error
+	if m.keep, src, err = decodeRetention(src); err != nil {
+		return err
+	}
+	if m.feedKept, src, err = decodeFeedRetention(src); err != nil || len(src) > 0 {
 		return errState
 	}
-	m.keep = keep
 	return nil
 }
 
@@ -266,7 +277,8 @@ func (m *Machine) Commit() ([]Applied, error) {
 		return nil, fmt.Errorf("read the keys of before: %w", err)
 	}
 	m.rows.settle()
-	m.pending = m.pending[:0]
+	m.pending, m.feed, m.tasks = m.pending[:0], m.feed[:0], m.tasks[:0]
+	clear(m.held)
 	clear(m.byID)
 	m.indexed = 0
 	m.arena.reset()
@@ -280,6 +292,12 @@ func (m *Machine) fill() {
 	m.rows.flush(m.batch)
 	for i := range m.pending {
 		m.batch.Set(m.pending[i].key, m.pending[i].value)
+	}
+	for _, e := range m.feed {
+		m.batch.Set(e.key, e.value)
+	}
+	for _, e := range m.tasks {
+		m.batch.Set(e.key, e.value)
 	}
 	for _, w := range m.sessions.dirty {
 		w.dirty = false

@@ -90,6 +90,8 @@ type overlay struct {
 	indexes    map[string]*indexSlot
 	indexDirty []*indexSlot
 
+	sorted sortedOverlay
+
 	item      uint64 // number of the item being executed
 	journal   []undo
 	indexUndo []indexUndo
@@ -153,6 +155,7 @@ func (o *overlay) write(s *slot, row value.Value, rev uint64, enc []byte) {
 	if !s.dirty {
 		s.dirty = true
 		o.dirty = append(o.dirty, dirtySlot{table: keyTable(s.key), head: keyHead(s.key), slot: s})
+		o.sorted.addRow(s)
 	}
 }
 
@@ -208,6 +211,7 @@ func (o *overlay) writeIndex(key []byte, v []byte) {
 		s = &indexSlot{key: string(key)}
 		o.indexes[s.key] = s
 		o.indexDirty = append(o.indexDirty, s)
+		o.sorted.addEntry(s)
 	}
 	o.indexUndo = append(o.indexUndo, indexUndo{at: s, value: s.value, known: s.known})
 	s.value, s.known = v, true
@@ -254,6 +258,7 @@ func (o *overlay) settle() {
 	o.dirty = o.dirty[:0]
 	clear(o.indexes)
 	o.indexDirty = o.indexDirty[:0]
+	o.sorted = sortedOverlay{}
 	o.evict()
 }
 

@@ -87,22 +87,36 @@ func (r *retention) append(dst []byte) []byte {
 var errState = errors.New("state record of the copy is corrupt")
 
 func decodeRetention(src []byte) (r retention, rest []byte, err error) {
-	read := func() int64 {
-		v, n := binary.Uvarint(src)
-		if n <= 0 || v > 1<<62 {
-			err, src = errState, nil
-			return 0
-		}
-		src = src[n:]
-		return int64(v)
+	d := stateReader{src: src}
+	r.clock, r.lastStamp, r.keptSince = d.number(), d.number(), d.number()
+	for range d.count() {
+		r.buckets = append(r.buckets, bucket{id: uint32(d.number()), start: d.number(), bytes: d.number(), first: uint64(d.number())})
 	}
-	r.clock, r.lastStamp, r.keptSince = read(), read(), read()
-	count := read()
-	if err != nil || count > int64(len(src)) {
-		return retention{}, nil, errState
+	return r, d.src, d.err
+}
+
+// stateReader reads numbers of the state record; after an error it reads zeros.
+type stateReader struct {
+	src []byte
+	err error
+}
+
+func (d *stateReader) number() int64 {
+	v, n := binary.Uvarint(d.src)
+	if n <= 0 || v > 1<<62 {
+		d.src, d.err = nil, errState
+		return 0
 	}
-	for range count {
-		r.buckets = append(r.buckets, bucket{id: uint32(read()), start: read(), bytes: read(), first: uint64(read())})
+	d.src = d.src[n:]
+	return int64(v)
+}
+
+// count reads the length of a list, of which each element takes some bytes.
+func (d *stateReader) count() int64 {
+	n := d.number()
+	if n > int64(len(d.src)) {
+		d.src, d.err = nil, errState
+		return 0
 	}
-	return r, src, err
+	return n
 }

@@ -43,14 +43,19 @@ func (m *Machine) slot(t *schema.Table, key []value.Value) (*slot, error) {
 	if len(m.probe) > maxRowKey {
 		return nil, nil
 	}
-	if s := m.rows.find(m.probe); s != nil {
+	return m.slotAt(t, m.probe)
+}
+
+// slotAt finds or reads the row under a store's key.
+func (m *Machine) slotAt(t *schema.Table, key []byte) (*slot, error) {
+	if s := m.rows.find(key); s != nil {
 		return s, nil
 	}
-	row, rev, err := readRow(m.store, t, m.probe, &m.rows.buf)
+	row, rev, err := readRow(m.store, t, key, &m.rows.buf)
 	if err != nil {
 		return nil, err
 	}
-	return m.rows.add(m.probe, row, rev), nil
+	return m.rows.add(key, row, rev), nil
 }
 
 // Put writes a row that was old before, null where there was none.
@@ -123,14 +128,13 @@ const (
 
 // appendRowKey appends the store's key of a row.
 func appendRowKey(dst []byte, t *schema.Table, key []value.Value) []byte {
-	dst = append(dst, spaceRows, byte(t.ID>>24), byte(t.ID>>16), byte(t.ID>>8), byte(t.ID))
-	return appendTuple(dst, key)
+	return appendTuple(appendPrefix(dst, spaceRows, t.ID), key)
 }
 
 // appendIndexKey appends the store's key of a row's entry in an index: the
 // columns, and unless they alone must be unique, the row's key.
 func appendIndexKey(dst []byte, x *schema.Index, key []value.Value, row value.Value) []byte {
-	dst = append(dst, spaceIndexes, byte(x.ID>>24), byte(x.ID>>16), byte(x.ID>>8), byte(x.ID))
+	dst = appendPrefix(dst, spaceIndexes, x.ID)
 	for _, c := range x.Columns {
 		dst = keys.Append(dst, row.Field(c))
 	}

@@ -90,6 +90,10 @@ func TestTranscripts(t *testing.T) {
 				return s.rows(d)
 			case "outcome":
 				return s.outcome(strings.TrimSpace(d.Input))
+			case "assign":
+				return s.assign(d)
+			case "emitted":
+				return s.emitted()
 			case "crash":
 				return s.crash(d.HasArg("flushed"))
 			case "position":
@@ -284,6 +288,39 @@ func (s *scene) outcome(id string) string {
 		return "unknown"
 	}
 	return string(o.AppendJSON(nil, "g"))
+}
+
+// assign assigns a task: assign TASK holder=N epoch=N.
+func (s *scene) assign(d *datadriven.TestData) string {
+	a := entry.Assign{Origin: s.origin(), TimeMillis: s.millis, Task: d.CmdArgs[0].Key}
+	d.ScanArgs(s.t, "holder", &a.Holder)
+	d.ScanArgs(s.t, "epoch", &a.Epoch)
+	s.index++
+	if err := s.machine.Apply(entry.Raw{Index: s.index, Cmd: entry.AppendAssign(nil, &a)}); err != nil {
+		s.t.Fatal(err)
+	}
+	done, err := s.machine.Commit()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	o := done[0].Verdicts[0].Outcome
+	return fmt.Sprintf("assigned: %t%s", o.Committed, reason(&o))
+}
+
+// emitted shows the messages of the change feed.
+func (s *scene) emitted() string {
+	var out strings.Builder
+	list, earliest, err := s.view().Emitted(0, 100)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	fmt.Fprintf(&out, "kept from revision %d\n", earliest)
+	for _, e := range list {
+		for _, m := range e.Messages {
+			fmt.Fprintf(&out, "%d %s %s\n", e.Revision, m.Topic, m.Value)
+		}
+	}
+	return out.String()
 }
 
 // crash loses what was not flushed; the log would now deliver it again.

@@ -21,6 +21,7 @@ type View struct {
 	reader   Reader
 	pos      Position
 	keep     retention
+	feed     feedRetention
 	compiled *program.Compiled
 	buf      []byte
 	key      []byte
@@ -45,7 +46,7 @@ func OpenView(r Reader, present *program.Compiled, env *lang.Env) (*View, error)
 	if err != nil {
 		return nil, fmt.Errorf("open a view: %w", err)
 	}
-	v := &View{reader: r, pos: m.Position(), keep: m.keep}
+	v := &View{reader: r, pos: m.Position(), keep: m.keep, feed: m.feedKept}
 	if present != nil && present.Version == v.pos.Schema {
 		v.compiled = present
 		return v, nil
@@ -192,7 +193,7 @@ func (v *View) Run(p *program.Program, params value.Value) (value.Value, *progra
 	return p.Run(&f, v, &lim)
 }
 
-// Get, Put, Delete, Revision and LastWriter are what a query's program reads by.
+// Get, Scan, Put, Delete, Emit, Revision, LastWriter and TaskEpoch are what a query's program reads by.
 func (v *View) Get(t *schema.Table, key []value.Value) (value.Value, error) {
 	v.key = appendRowKey(v.key[:0], t, key)
 	if len(v.key) > maxRowKey {
@@ -211,6 +212,9 @@ func (v *View) Put(*schema.Table, []value.Value, value.Value, value.Value) (*pro
 
 // Delete refuses likewise.
 func (v *View) Delete(*schema.Table, []value.Value, value.Value) error { return errReadOnly }
+
+// Emit refuses likewise.
+func (v *View) Emit(string, value.Value) error { return errReadOnly }
 
 // Revision is the snapshot's.
 func (v *View) Revision() int64 { return int64(v.pos.Revision) }

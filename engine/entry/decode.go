@@ -35,11 +35,19 @@ func (r *Reader) Reset(cmd []byte) (Kind, error) {
 		return 0, fmt.Errorf("%w: it ends before its kind", ErrCorrupt)
 	}
 	kind := Kind(cmd[1])
-	if cmd[0] != Version || kind < KindBatch || kind > KindCheckpoint {
+	if cmd[0] != Version || !known(kind) {
 		return 0, fmt.Errorf("%w: version %d, kind %d", ErrVersion, cmd[0], cmd[1])
 	}
 	r.kind, r.src = kind, cmd[2:]
 	return kind, nil
+}
+
+func known(kind Kind) bool {
+	switch kind {
+	case KindBatch, KindSchema, KindCheckpoint, KindAssign:
+		return true
+	}
+	return false
 }
 
 // Batch reads the head of a batch; the items follow by Next. Items is nil.
@@ -98,6 +106,20 @@ func (r *Reader) Checkpoint() (Checkpoint, error) {
 	return c, r.bad
 }
 
+// Assign reads an assignment.
+func (r *Reader) Assign() (Assign, error) {
+	var a Assign
+	a.Origin, a.TimeMillis = r.origin()
+	a.Task = string(r.bytes(MaxTaskBytes, "task"))
+	a.Holder = r.uvarint("holder")
+	a.Epoch = r.uvarint("epoch")
+	if r.bad == nil && (a.Task == "" || a.Epoch == 0 || a.Epoch > math.MaxInt64) {
+		r.fail("task")
+	}
+	r.end()
+	return a, r.bad
+}
+
 // Check reads a whole entry and keeps nothing: nil if it is well formed.
 func Check(cmd []byte) error {
 	var r Reader
@@ -110,6 +132,8 @@ func Check(cmd []byte) error {
 		_, err = r.Schema()
 	case KindCheckpoint:
 		_, err = r.Checkpoint()
+	case KindAssign:
+		_, err = r.Assign()
 	case KindBatch:
 		if _, err = r.Batch(); err != nil {
 			return err

@@ -15,10 +15,11 @@
 //
 //	entry      = version:1 kind:1 body
 //	version    = 0x01
-//	kind       = 1 batch | 2 schema change | 3 checkpoint
+//	kind       = 1 batch | 2 schema change | 3 checkpoint | 8 assignment
 //	batch      = proposer:8 sequence time_ms seed:16 schema_version count item*
 //	schema     = proposer:8 sequence time_ms if_match document
 //	checkpoint = proposer:8 sequence time_ms id:8
+//	assignment = proposer:8 sequence time_ms task holder epoch
 //	item       = flags:1 id fingerprint:16 program params
 //	flags      = bit 0: a client's key, bit 1: inline steps; the others are 0
 //	id         = key                        (bit 0 set)

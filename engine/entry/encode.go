@@ -64,6 +64,13 @@ func AppendCheckpoint(dst []byte, c *Checkpoint) []byte {
 	return binary.LittleEndian.AppendUint64(dst, c.ID)
 }
 
+// AppendAssign appends the encoded entry.
+func AppendAssign(dst []byte, a *Assign) []byte {
+	dst = appendOrigin(append(dst, Version, byte(KindAssign)), a.Origin, a.TimeMillis)
+	dst = appendText(dst, a.Task)
+	return binary.AppendUvarint(binary.AppendUvarint(dst, a.Holder), a.Epoch)
+}
+
 func appendOrigin(dst []byte, o Origin, timeMillis int64) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, o.Proposer)
 	dst = binary.AppendUvarint(dst, o.Sequence)

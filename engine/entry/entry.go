@@ -11,6 +11,7 @@ const (
 	KindBatch      Kind = 1 // transactions
 	KindSchema     Kind = 2 // a new schema document
 	KindCheckpoint Kind = 3 // each copy computes its content digest here
+	KindAssign     Kind = 8 // a task is assigned to a node, or taken from it
 )
 
 // Bounds of an entry. The decoder holds every input to them.
@@ -22,6 +23,8 @@ const (
 	MaxItems = 1 << 16
 	// MaxKeyBytes is the longest client's key (transactions.md, Exactly once).
 	MaxKeyBytes = 255
+	// MaxTaskBytes is the longest name of a task.
+	MaxTaskBytes = 255
 	// MaxItemBytes is the largest encoded transaction: a document of the
 	// default limit of 4 MiB, typed, with room for the encoding.
 	MaxItemBytes = 5 << 20
@@ -78,4 +81,13 @@ type Checkpoint struct {
 	Origin
 	TimeMillis int64
 	ID         uint64 // chosen by the proposer; names the digest afterwards
+}
+
+// Assign is an entry that assigns a task of the group.
+type Assign struct {
+	Origin
+	TimeMillis int64
+	Task       string
+	Holder     uint64 // the node that holds it from here on; 0: nobody
+	Epoch      uint64 // the group's last one plus one, or nothing happens
 }

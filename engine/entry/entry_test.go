@@ -30,6 +30,7 @@ func golden() map[string][]byte {
 		"batch":      entry.AppendBatch(nil, &batch),
 		"schema":     entry.AppendSchema(nil, &entry.Schema{Origin: origin, TimeMillis: 5, IfMatch: 3, Document: []byte(`{"tables":{}}`)}),
 		"checkpoint": entry.AppendCheckpoint(nil, &entry.Checkpoint{Origin: origin, TimeMillis: 6, ID: 99}),
+		"assign":     entry.AppendAssign(nil, &entry.Assign{Origin: origin, TimeMillis: 7, Task: "sweep", Holder: 1 << 40, Epoch: 12}),
 	}
 }
 
@@ -134,6 +135,12 @@ func reencode(t failer, cmd []byte) []byte {
 			t.Fatal(err)
 		}
 		return entry.AppendCheckpoint(nil, &c)
+	case entry.KindAssign:
+		a, err := r.Assign()
+		if err != nil {
+			return nil
+		}
+		return entry.AppendAssign(nil, &a)
 	}
 	b, err := r.Batch()
 	if err != nil {

@@ -161,7 +161,7 @@ func (c *compiler) steps(at tree.Cursor, name string, depth int) []step {
 	return list
 }
 
-const stepNames = "get, insert, update, upsert, delete, require, let, if, expect"
+const stepNames = "get, scan, insert, update, upsert, delete, require, let, if, each, expect, expect_task, emit"
 
 // step compiles one step, an object whose one key is the step's name.
 func (c *compiler) step(at tree.Cursor, name string, depth int) step {
@@ -177,20 +177,22 @@ func (c *compiler) step(at tree.Cursor, name string, depth int) step {
 	switch kind := entries[0].Key; kind {
 	case "get":
 		return c.getStep(body, name)
+	case "scan":
+		return c.scanStep(body, name)
 	case "require":
 		return c.requireStep(body, name)
 	case "let":
 		return c.letStep(body, name)
 	case "if":
 		return c.ifStep(body, name, depth)
-	case "insert", "update", "upsert", "delete", "expect":
+	case "each":
+		return c.eachStep(body, name, depth)
+	case "insert", "update", "upsert", "delete", "expect", "expect_task", "emit":
 		if c.query {
 			body.Fail(tree.Invalid, "a query only reads; %s belongs in a transaction", kind)
 			return nil
 		}
 		return c.writingStep(kind, body, name)
-	case "scan", "each", "emit", "expect_task":
-		body.Fail(tree.Invalid, "the step %q is not available in this version; available are %s", kind, stepNames)
 	default:
 		body.Fail(tree.Malformed, "unknown step %q; steps are %s", kind, stepNames)
 	}
@@ -198,7 +200,7 @@ func (c *compiler) step(at tree.Cursor, name string, depth int) step {
 }
 
 func (c *compiler) writingStep(kind string, body tree.Cursor, name string) step {
-	c.writes = c.writes || kind != "expect"
+	c.writes = c.writes || kind != "expect" && kind != "expect_task"
 	switch kind {
 	case "insert":
 		return c.rowStep(body, name, false)
@@ -211,6 +213,10 @@ func (c *compiler) writingStep(kind string, body tree.Cursor, name string) step 
 		return c.rowStep(body, name, true)
 	case "delete":
 		return c.deleteStep(body, name)
+	case "emit":
+		return c.emitStep(body, name)
+	case "expect_task":
+		return c.expectTaskStep(body, name)
 	default:
 		return c.expectStep(body, name)
 	}

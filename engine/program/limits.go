@@ -16,6 +16,11 @@ const (
 	// MaxRowsRead is how many rows one run may read, those included that its
 	// writes replace.
 	MaxRowsRead = 10_000
+	// MaxUnlimited is how many rows may match a scan that names no limit, so that
+	// a table that grew tells so rather than fill the memory.
+	MaxUnlimited = 1_000
+	// MaxScanLimit is the largest limit that a scan may name.
+	MaxScanLimit = 10_000
 	// MaxBytesWritten bounds the rows that one run writes, by deep size: as much
 	// as the largest log entry.
 	MaxBytesWritten = 4 << 20
@@ -25,8 +30,10 @@ const (
 	stepCost      = 4
 	readCost      = 40
 	writeCost     = 120
-	bytesPerUnit  = 16 // bytes of a row that cost one unit
-	nodeOverhead  = 8  // bytes that a value counts beside its text
+	seekCost      = 120 // of a scan, beside its rows
+	scanRowCost   = 10  // of a row that a scan comes to in the order of the key
+	bytesPerUnit  = 16  // bytes of a row that cost one unit
+	nodeOverhead  = 8   // bytes that a value counts beside its text
 	maxMessage    = 1024
 	maxKeyInText  = 128      // bytes of a key that a message shows
 	maxKeptBuffer = 64 << 10 // bytes of scratch that are worth keeping

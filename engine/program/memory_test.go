@@ -1,6 +1,7 @@
 package program_test
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"testing"
@@ -16,6 +17,7 @@ import (
 // machine's: atomic by begin and rollback, last writers as of the beginning.
 type memory struct {
 	revision int64
+	emitted  []string
 	rows     map[string]map[string]value.Value // table, encoded key
 	before   map[string]map[string]value.Value
 }
@@ -77,6 +79,57 @@ func (m *memory) LastWriter(t *schema.Table, key []value.Value) (int64, error) {
 		return 0, nil
 	}
 	return row.Field(t.RevisionIndex()).Int(), nil
+}
+
+// Scan sorts all rows anew, by the columns and then the key, and compares each
+// with the span, column by column.
+func (m *memory) Scan(t *schema.Table, span *program.Span, visit func(value.Value) bool) error {
+	order := slices.Clone(t.Key)
+	if span.Index != nil {
+		order = append(slices.Clone(span.Index.Columns), t.Key...)
+	}
+	compare := func(row value.Value, from int, with []value.Value) int {
+		for i, v := range with {
+			if c := bytes.Compare(keys.Append(nil, row.Field(order[from+i])), keys.Append(nil, v)); c != 0 {
+				return c
+			}
+		}
+		return 0
+	}
+	rows := m.table(t.Name)
+	slices.SortFunc(rows, func(a, b value.Value) int {
+		all := make([]value.Value, len(order))
+		for i, c := range order {
+			all[i] = b.Field(c)
+		}
+		return compare(a, 0, all)
+	})
+	if span.Desc {
+		slices.Reverse(rows)
+	}
+	n := len(span.Prefix)
+	for _, row := range rows {
+		if compare(row, 0, span.Prefix) != 0 || compare(row, n, span.From) < 0 || span.To != nil && compare(row, n, span.To) >= 0 {
+			continue
+		}
+		if !visit(row) {
+			break
+		}
+	}
+	return nil
+}
+
+// TaskEpoch knows one task, "sweep", held under epoch 7.
+func (m *memory) TaskEpoch(task string) (int64, error) {
+	if task == "sweep" {
+		return 7, nil
+	}
+	return 0, nil
+}
+
+func (m *memory) Emit(topic string, v value.Value) error {
+	m.emitted = append(m.emitted, topic+" "+string(value.AppendJSON(nil, v)))
+	return nil
 }
 
 // table is all rows of a table in key order.

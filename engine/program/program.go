@@ -36,6 +36,9 @@ type Param struct {
 type State interface {
 	// Get returns the row under a key, an object of t.RowType, or null.
 	Get(t *schema.Table, key []value.Value) (row value.Value, err error)
+	// Scan calls visit for each row of a span, in order, as this transaction sees
+	// it, until visit returns false. visit must not change the state.
+	Scan(t *schema.Table, span *Span, visit func(row value.Value) bool) error
 	// Put writes a row. old is the row that was there, or null. The state keeps
 	// the indexes; where a unique one forbids the row it returns an abort with
 	// CodeUniqueViolation, to which the run adds the step.
@@ -47,6 +50,11 @@ type State interface {
 	// LastWriter is the revision that wrote the row before this transaction
 	// began; 0 where there was none.
 	LastWriter(t *schema.Table, key []value.Value) (revision int64, err error)
+	// TaskEpoch is the epoch under which a task of the group is held; 0 where it
+	// is held by nobody.
+	TaskEpoch(task string) (int64, error)
+	// Emit puts a message into the change feed.
+	Emit(topic string, v value.Value) error
 }
 
 // The system's codes that a run aborts with.
@@ -54,6 +62,8 @@ const (
 	CodeNotFound        = "not_found"
 	CodeAlreadyExists   = "already_exists"
 	CodeConflict        = "conflict"
+	CodeFenced          = "fenced"
+	CodeLimitExceeded   = "limit_exceeded"
 	CodeUniqueViolation = "unique_violation"
 	CodeCostExceeded    = "cost_exceeded"
 	CodeEvaluationError = "evaluation_error"

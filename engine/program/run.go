@@ -116,27 +116,34 @@ const shortKey = keys.MaxKey/2 - 16*schema.MaxKeyColumns*2
 // checkKey aborts where a key would be too long to store; the state does the
 // same for index entries.
 func (r *run) checkKey(at string, key []value.Value) *Abort {
+	return r.checkTuple(at, keys.MaxKey, key, nil)
+}
+
+// checkTuple aborts where two lists of values make a longer key than there is.
+func (r *run) checkTuple(at string, longest int, head, tail []value.Value) *Abort {
 	text := 0
-	for i := range key {
-		text += len(key[i].Str())
+	for i := range head {
+		text += len(head[i].Str())
+	}
+	for i := range tail {
+		text += len(tail[i].Str())
 	}
 	if text <= shortKey {
 		return nil
 	}
-	r.keyText = r.keyText[:0]
-	for i := range key {
-		r.keyText = keys.Append(r.keyText, key[i])
+	if text <= longest { // longer ones need not be encoded to be known
+		r.keyText = keys.AppendTuple(keys.AppendTuple(r.keyText[:0], head), tail)
 	}
-	if len(r.keyText) > keys.MaxKey {
-		return &Abort{Code: CodeCostExceeded, Step: at, Message: "a key takes more than " + strconv.Itoa(keys.MaxKey) + " bytes"}
+	if text > longest || len(r.keyText) > longest {
+		return &Abort{Code: CodeCostExceeded, Step: at, Message: "a key takes more than " + strconv.Itoa(longest) + " bytes"}
 	}
 	return nil
 }
 
 // read gets a row, counted and charged.
 func (r *run) read(at string, t *schema.Table, key []value.Value) (value.Value, *Abort, error) {
-	if r.lim.Rows--; r.lim.Rows < 0 {
-		return value.Value{}, &Abort{Code: CodeCostExceeded, Step: at, Message: "more than " + strconv.Itoa(MaxRowsRead) + " rows are read"}, nil
+	if abort := r.countRow(at); abort != nil {
+		return value.Value{}, abort, nil
 	}
 	if fault := r.f.Meter.Charge(readCost); fault != nil {
 		return value.Value{}, faulted(at, fault), nil
@@ -153,6 +160,25 @@ func (r *run) read(at string, t *schema.Table, key []value.Value) (value.Value, 
 	return row, nil, nil
 }
 
+// countRow takes one of the rows that a run may read.
+func (r *run) countRow(at string) *Abort {
+	if r.lim.Rows--; r.lim.Rows < 0 {
+		return &Abort{Code: CodeCostExceeded, Step: at, Message: "more than " + strconv.Itoa(MaxRowsRead) + " rows are read"}
+	}
+	return nil
+}
+
+// weigh takes what is written, by its size.
+func (r *run) weigh(at string, size int) *Abort {
+	if r.lim.Bytes -= size; r.lim.Bytes < 0 {
+		return &Abort{Code: CodeCostExceeded, Step: at, Message: "more than " + strconv.Itoa(MaxBytesWritten) + " bytes are written"}
+	}
+	if fault := r.f.Meter.Charge(writeCost + uint64(size)/bytesPerUnit); fault != nil {
+		return faulted(at, fault)
+	}
+	return nil
+}
+
 // rowBytes is what a row weighs in limits and cost.
 func rowBytes(row value.Value) int {
 	size := row.Size()
@@ -167,12 +193,8 @@ func (r *run) write(at string, t *schema.Table, key, fields []value.Value, old v
 	if row.TooLarge() {
 		return tooLarge(at), nil
 	}
-	size := rowBytes(row)
-	if r.lim.Bytes -= size; r.lim.Bytes < 0 {
-		return &Abort{Code: CodeCostExceeded, Step: at, Message: "more than " + strconv.Itoa(MaxBytesWritten) + " bytes are written"}, nil
-	}
-	if fault := r.f.Meter.Charge(writeCost + uint64(size)/bytesPerUnit); fault != nil {
-		return faulted(at, fault), nil
+	if abort := r.weigh(at, rowBytes(row)); abort != nil {
+		return abort, nil
 	}
 	if abort := r.check(at, t, row); abort != nil {
 		return abort, nil

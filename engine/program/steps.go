@@ -276,8 +276,8 @@ func (s *expectStep) run(r *run) (*Abort, error) {
 	if fault != nil {
 		return faulted(s.at, fault), nil
 	}
-	if r.lim.Rows--; r.lim.Rows < 0 {
-		return &Abort{Code: CodeCostExceeded, Step: s.at, Message: "more than " + strconv.Itoa(MaxRowsRead) + " rows are read"}, nil
+	if abort := r.countRow(s.at); abort != nil {
+		return abort, nil
 	}
 	last, err := r.st.LastWriter(s.table, key)
 	if err != nil || last == want.Int() {

@@ -18,6 +18,7 @@ const (
 	// takes some 100 µs to compile.
 	MaxTableExpressions = 8_000
 	MaxNameBytes        = 64      // of a table, column, index, param, procedure or code
+	MaxLabelBytes       = 255     // of a topic or the name of a task
 	MaxTypeDepth        = 8       // lists and objects inside a param's type
 	fillCost            = 100_000 // cost that evaluating one default may take
 )
