@@ -69,41 +69,46 @@ func TestTranscripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/transcripts", func(t *testing.T, path string) {
 		s := newScene(t)
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			s.t = t
-			for _, a := range d.CmdArgs {
-				if a.Key == "after" {
-					ms, err := strconv.ParseInt(a.Vals[0], 10, 64)
-					if err != nil {
-						t.Fatal(err)
-					}
-					s.millis += ms
-				}
-			}
-			switch d.Cmd {
-			case "schema":
-				return s.schema(d)
-			case "entry":
-				return s.entry(d)
-			case "query":
-				return s.query(d.Input)
-			case "rows":
-				return s.rows(d)
-			case "outcome":
-				return s.outcome(strings.TrimSpace(d.Input))
-			case "assign":
-				return s.assign(d)
-			case "emitted":
-				return s.emitted()
-			case "crash":
-				return s.crash(d.HasArg("flushed"))
-			case "position":
-				p := s.machine.Position()
-				return fmt.Sprintf("revision %d, schema %d, now %d, keys kept %ds", p.Revision, p.Schema, p.NowMillis-1_700_000_000_000, p.KeyWindowMillis/1000)
-			}
-			t.Fatalf("unknown command %s", d.Cmd)
-			return ""
+			return s.command(t, d)
 		})
 	})
+}
+
+// command does what one part of a transcript asks.
+func (s *scene) command(t *testing.T, d *datadriven.TestData) string {
+	s.t = t
+	for _, a := range d.CmdArgs {
+		if a.Key == "after" {
+			ms, err := strconv.ParseInt(a.Vals[0], 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.millis += ms
+		}
+	}
+	switch d.Cmd {
+	case "schema":
+		return s.schema(d)
+	case "entry":
+		return s.entry(d)
+	case "query":
+		return s.query(d.Input)
+	case "rows":
+		return s.rows(d)
+	case "outcome":
+		return s.outcome(strings.TrimSpace(d.Input))
+	case "assign":
+		return s.assign(d)
+	case "emitted":
+		return s.emitted()
+	case "crash":
+		return s.crash(d.HasArg("flushed"))
+	case "position":
+		p := s.machine.Position()
+		return fmt.Sprintf("revision %d, schema %d, now %d, keys kept %ds", p.Revision, p.Schema, p.NowMillis-1_700_000_000_000, p.KeyWindowMillis/1000)
+	}
+	t.Fatalf("unknown command %s", d.Cmd)
+	return ""
 }
 
 func (s *scene) apply(cmd []byte) string {
