@@ -33,6 +33,10 @@
 // warm-up, with the rate of an empty handler in the same run as its yardstick.
 // Latency is of a request from its first attempt to its last answer.
 //
+// RunCertify (certify.go) has clients contend for a few rows: each reads one,
+// computes, and writes with an expectation, by the client library's own loop. Each
+// row must hold what was acknowledged.
+//
 // RunFailover (failover.go) makes a fault several times under load and takes the
 // longest time between two successive commits that any client saw.
 //

@@ -31,7 +31,7 @@ type ThroughputConfig struct {
 func (c *ThroughputConfig) Validate() error {
 	switch {
 	case c.Workload != "transfer":
-		return fmt.Errorf("workload %q: there is transfer", c.Workload)
+		return fmt.Errorf("workload %q: there are transfer and certify", c.Workload)
 	case c.Batch < 1 || c.Batch > MaxBatch:
 		return fmt.Errorf("batch %d: must be 1 to %d", c.Batch, MaxBatch)
 	case c.Duration <= 0 || c.Warmup < 0:

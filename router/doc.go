@@ -35,6 +35,9 @@
 // travels as it came, once (forward.go). What was forwarded is never forwarded
 // again.
 //
+// A client whose `expect` failed is told when to come again (contention.go): advice
+// beside the recorded outcome, from what this router sees, and part of no state.
+//
 // # Limits
 //
 // limits.go and Config bound everything that a client can make grow: heads,

@@ -67,6 +67,26 @@ const (
 	forwardLineBytes = 1 << 20
 )
 
+// Bounds of what is advised under contention.
+const (
+	// contentionRows are told apart by hash; two that share a place share their
+	// turns, which costs them some waiting.
+	contentionRows = 1024
+	// contentionMemory is the part of the moving median of how long a transaction
+	// takes by which one outcome moves it.
+	contentionMemory = 32
+	// contentionLook is how often a router's share of the group's transactions
+	// is estimated anew, and maxShare how small it is taken to be at most.
+	contentionLook = 100 * time.Millisecond
+	maxShare       = 8.0
+	// minTurn and maxTurn bound the time between two turns on a row.
+	minTurn = time.Millisecond
+	maxTurn = 250 * time.Millisecond
+	// maxAdvice is the longest wait that is advised: beyond it clients do better
+	// to compete.
+	maxAdvice = time.Second
+)
+
 // Bounds of waiting.
 const (
 	// answerGrace is how long after its deadline an ordered transaction's answer

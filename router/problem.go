@@ -2,6 +2,7 @@ package router
 
 import (
 	"strconv"
+	"time"
 
 	"lockstep/engine/program"
 	"lockstep/engine/value"
@@ -24,6 +25,8 @@ type Problem struct {
 	Step     string                  // of an abort
 	Errors   []program.PointerDetail // places in the input
 	Reasons  []Unready               // of readyz
+
+	retryAfter time.Duration // advice on a conflict: when to try anew; 0: none
 
 	aborted bool // Code is an abort's, not one of the table
 	unknown bool // the outcome is unknown although the table says otherwise
@@ -119,6 +122,9 @@ func (p *Problem) appendJSON(dst []byte) []byte {
 	dst = value.AppendJSONString(append(dst, `,"code":`...), p.Code)
 	dst = append(append(append(dst, `,"outcome":"`...), r.outcome...), `","retryable":`...)
 	dst = strconv.AppendBool(dst, r.retryable)
+	if p.retryAfter > 0 {
+		dst = strconv.AppendInt(append(dst, `,"retry_after_ms":`...), ceil(p.retryAfter, time.Millisecond), 10)
+	}
 	if p.ID != "" {
 		dst = value.AppendJSONString(append(dst, `,"id":`...), p.ID)
 	}
@@ -154,6 +160,9 @@ func (p *Problem) appendJSON(dst []byte) []byte {
 	}
 	return append(dst, '}')
 }
+
+// ceil is a duration in whole units, rounded up.
+func ceil(d, unit time.Duration) int64 { return int64((d + unit - 1) / unit) }
 
 func comma(dst []byte, i int) []byte {
 	if i > 0 {

@@ -58,8 +58,9 @@ type Server struct {
 // front is a group with what the router keeps for it.
 type front struct {
 	Group
-	name   string
-	rounds *rounds
+	name       string
+	rounds     *rounds
+	contention *contention
 }
 
 // New makes a front; Serve starts it.
@@ -276,7 +277,7 @@ func (s *Server) find(name string) (*front, *Problem) {
 	if f := s.heldFront(name, g); f != nil {
 		return f, nil
 	}
-	f := &front{Group: g, name: name}
+	f := &front{Group: g, name: name, contention: newContention()}
 	f.rounds = newRounds(s.ctx, g.ReadIndex, s.cfg.Tick, s.metrics.rounds.Inc)
 	g.Watch(f.rounds.overdue)
 	s.fronts.Store(name, f)
@@ -316,6 +317,9 @@ func (s *Server) refuse(rq *request, p *Problem) {
 	}
 	if r.later {
 		h.Set(fasthttp.HeaderRetryAfter, retryAfterSeconds)
+	}
+	if p.retryAfter > 0 {
+		h.Set(fasthttp.HeaderRetryAfter, strconv.FormatInt(ceil(p.retryAfter, time.Second), 10))
 	}
 	if p.Revision != 0 {
 		s.stamp(rq, p.Revision)

@@ -393,6 +393,7 @@ func (c *call) appendLine(dst []byte) []byte {
 	if p := c.end(); p != nil {
 		return p.appendJSON(dst)
 	}
+	c.front.contention.answered.Add(1)
 	return c.outcome().AppendJSON(dst, c.front.name)
 }
 

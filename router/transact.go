@@ -401,8 +401,12 @@ func (s *Server) answerOutcome(rq *request, f *front, o *outcome.Outcome, keyed 
 	if keyed {
 		s.keyWindow(rq, f)
 	}
+	now := time.Now()
+	f.contention.note(now.Sub(rq.start))
 	if !o.Committed {
-		s.refuse(rq, abortedBy(o, f.name))
+		p := abortedBy(o, f.name)
+		f.contention.adviseOn(p, o, now)
+		s.refuse(rq, p)
 		return
 	}
 	out := s.takeBuffer()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -11,8 +12,9 @@ import (
 
 func (a *app) throughputCommand() *cobra.Command {
 	var (
-		c   common
-		cfg bench.ThroughputConfig
+		c       common
+		cfg     bench.ThroughputConfig
+		certify bench.CertifyConfig
 	)
 	cmd := &cobra.Command{
 		Use:   "throughput",
@@ -20,12 +22,21 @@ func (a *app) throughputCommand() *cobra.Command {
 		Long: `Measure committed transactions a second, and the latency of a request (with --batch,
 of all its lines together). Each connection sends its next request when the one
 before is answered; connections are spread over the nodes. yardstick_per_second is
-what an empty HTTP handler answers to as many connections in the same run.`,
+what an empty HTTP handler answers to as many connections in the same run.
+
+With --workload certify each connection is a client that reads one of a few rows,
+computes, and writes with an expectation, again until it does so without a
+conflict: how many attempts that takes, how they are shared out, and that no
+update is lost.`,
 		Example: `  bench throughput --connections 64
   bench throughput --connections 64 --batch 100 --duration 30s -o json
+  bench throughput --workload certify --connections 64 --accounts 10 --backoff none
   bench throughput --server 10.0.0.1:7400,10.0.0.2:7400,10.0.0.3:7400`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cfg.Workload == "certify" {
+				return a.certify(cmd, &c, cfg, certify)
+			}
 			cfg.Cluster, cfg.Seed = c.cluster, c.seed
 			return a.doing(&c, cfg.Validate, func(progress func(string)) error {
 				cfg.Progress = progress
@@ -39,13 +50,38 @@ what an empty HTTP handler answers to as many connections in the same run.`,
 	}
 	c.flags(cmd, true)
 	f := cmd.Flags()
-	f.StringVar(&cfg.Workload, "workload", "transfer", "what is done: transfer")
+	f.StringVar(&cfg.Workload, "workload", "transfer", "what is done: transfer or certify")
 	f.IntVar(&cfg.Connections, "connections", 256, "connections, one request at a time on each")
 	f.IntVar(&cfg.Batch, "batch", 1, "transactions a request; above 1 as lines of NDJSON")
-	f.IntVar(&cfg.Accounts, "accounts", 100_000, "accounts among which transfers go")
+	f.IntVar(&cfg.Accounts, "accounts", 100_000, "accounts among which transfers go; rows of certify (default then 10)")
+	f.StringVar(&certify.Backoff, "backoff", "advised", "of certify, after a conflict: "+strings.Join(bench.Backoffs(), ", "))
+	f.StringVar(&certify.Consistency, "consistency", "linearizable", "of certify's reads: linearizable, session, bounded or local")
 	f.DurationVar(&cfg.Warmup, "warmup", 2*time.Second, "work before the measured time")
 	f.DurationVar(&cfg.Duration, "duration", 10*time.Second, "measured time")
 	return cmd
+}
+
+// certify runs the workload of that name, which has a result of its own.
+func (a *app) certify(cmd *cobra.Command, c *common, of bench.ThroughputConfig, cfg bench.CertifyConfig) error {
+	cfg.Cluster, cfg.Seed = c.cluster, c.seed
+	cfg.Connections, cfg.Warmup, cfg.Duration = of.Connections, of.Warmup, of.Duration
+	if cfg.Rows = of.Accounts; !cmd.Flags().Changed("accounts") {
+		cfg.Rows = 10
+	}
+	validate := func() error {
+		if of.Batch != 1 {
+			return fmt.Errorf("batch %d: certify sends one transaction a request", of.Batch)
+		}
+		return cfg.Validate()
+	}
+	return a.doing(c, validate, func(progress func(string)) error {
+		cfg.Progress = progress
+		result, err := bench.RunCertify(cmd.Context(), cfg)
+		if result == nil {
+			return err
+		}
+		return a.show(c.format, result, err)
+	})
 }
 
 func (a *app) failoverCommand() *cobra.Command {

@@ -1,6 +1,7 @@
 // Command bench measures Lockstep and tries to break it.
 //
-//	bench throughput   transactions a second and latency, closed loop
+//	bench throughput   transactions a second and latency, closed loop; with
+//	                   --workload certify, clients that contend for a few rows
 //	bench failover     the gap that clients see at a fault
 //	bench chaos        transfers while processes are killed, and everything checked
 //

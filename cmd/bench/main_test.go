@@ -23,7 +23,7 @@ func TestUsage(t *testing.T) {
 		{"chaos --help", exitDone, ""},
 		{"flood", exitUsage, "unknown command"},
 		{"throughput --speed 9", exitUsage, "unknown flag"},
-		{"throughput --workload mine", exitUsage, "there is transfer"},
+		{"throughput --workload mine", exitUsage, "there are transfer and certify"},
 		{"throughput -o yaml", exitUsage, "there are json and table"},
 		{"failover --fault drain", exitUsage, "fault drain"},
 		{"failover --fault kill --server 127.0.0.1:1", exitUsage, "leave the servers out"},

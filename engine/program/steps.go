@@ -2,6 +2,7 @@ package program
 
 import (
 	"strconv"
+	"strings"
 
 	"lockstep/engine/lang"
 	"lockstep/engine/schema"
@@ -286,14 +287,27 @@ func (s *expectStep) run(r *run) (*Abort, error) {
 	return &Abort{Code: CodeConflict, Step: s.at, Message: conflict(s.table, key, want.Int(), last)}, nil
 }
 
+// What a conflict's message says of the row after naming it.
+const (
+	conflictWritten = " was written by revision "
+	conflictGone    = " is not there"
+)
+
 func conflict(t *schema.Table, key []value.Value, want, last int64) string {
-	now := "was written by revision " + strconv.FormatInt(last, 10)
+	now := conflictWritten + strconv.FormatInt(last, 10)
 	if last == 0 {
-		now = "is not there"
+		now = conflictGone
 	}
 	wanted := "revision " + strconv.FormatInt(want, 10) + " was expected"
 	if want == 0 {
 		wanted = "none was expected"
 	}
-	return "the row " + KeyText(key) + " of " + t.Name + " " + now + "; " + wanted
+	return "the row " + KeyText(key) + " of " + t.Name + now + "; " + wanted
+}
+
+// ConflictRow is the part of a conflict's message that names the row, the same
+// for all conflicts on it: who watches contention counts by it. Long keys that
+// begin alike are not told apart.
+func ConflictRow(message string) string {
+	return message[:max(0, strings.LastIndex(message, conflictWritten), strings.LastIndex(message, conflictGone+"; "))]
 }

@@ -34,6 +34,15 @@
 // the same document under. *Unavailable says the same where no server's verdict
 // was had at all.
 //
+// # Certification
+//
+// Client.Certify (certify.go) is the peer/peer model's loop: rows are read at any
+// copy, the caller computes, the writes go with an `expect` step for each row read,
+// and after a conflict all of it is done again, after the time that the server
+// advises. It is the one place where another id is used: a conflict is a definite
+// outcome, recorded under the attempt's own. It is bounded by CertifyOptions.Attempts
+// and by the context.
+//
 // # Streams
 //
 // Client.Stream sends transactions as NDJSON, a line each, over one connection,
@@ -44,7 +53,7 @@
 //
 // # What it never does
 //
-// It never sends one transaction under two ids, never parses a problem's detail,
+// It never sends one transaction under two ids (an attempt of Certify is one), never parses a problem's detail,
 // keeps no package state, and never outlives its context: each call returns when
 // its context ends.
 package client

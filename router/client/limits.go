@@ -27,6 +27,18 @@ const (
 	firstPause   = 20 * time.Millisecond
 	longestPause = time.Second
 
+	// DefaultCertifyAttempts bounds a Certify. Of 64 clients that contend for 10
+	// rows and follow the server's advice, one in a thousand needs half as many.
+	DefaultCertifyAttempts = 50
+
+	// patientConflicts are how many conflicts of one Certify are followed by the
+	// whole advised wait: most need no more.
+	patientConflicts = 2
+
+	// firstConflictPause bounds the pause after a first conflict on which no server
+	// gave advice: about what a transaction takes.
+	firstConflictPause = 5 * time.Millisecond
+
 	// answerGrace is how much longer than the server the client waits, so that
 	// the server's verdict (504 with an outcome) arrives before the cut.
 	answerGrace = 250 * time.Millisecond
@@ -60,6 +72,9 @@ const (
 
 	// idleConnections kept a server, for programs that call concurrently.
 	idleConnections = 256
+
+	// longestAdvice on when to come again is followed; a longer one is an error.
+	longestAdvice = time.Hour
 
 	// excerptBytes of an answer that is no problem document go into the error.
 	excerptBytes = 200

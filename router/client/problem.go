@@ -33,7 +33,8 @@ type Problem struct {
 	Step      string   `json:"step,omitempty"`     // of the recorded abort
 	Errors    []Detail `json:"errors,omitempty"`   // places in the input
 
-	// RetryAfter is the header of that name, zero where there is none.
+	// RetryAfter is the document's retry_after_ms, else the header of that name,
+	// zero where there is neither.
 	RetryAfter time.Duration `json:"-"`
 	// Server is the base URL of who answered.
 	Server string `json:"-"`
@@ -86,15 +87,28 @@ func problemOf(server string, status int, header http.Header, body []byte) *Prob
 	}
 	p.Status = status
 	p.Server = server
-	p.RetryAfter = retryAfter(header)
+	if p.RetryAfter = millis(body); p.RetryAfter == 0 {
+		p.RetryAfter = retryAfter(header)
+	}
 	return p
+}
+
+// millis reads a problem's retry_after_ms, which is finer than the header's seconds.
+func millis(body []byte) time.Duration {
+	var advice struct {
+		Millis float64 `json:"retry_after_ms"`
+	}
+	if json.Unmarshal(body, &advice) != nil || !(advice.Millis > 0) || advice.Millis > longestAdvice.Seconds()*1000 {
+		return 0
+	}
+	return time.Duration(advice.Millis * float64(time.Millisecond))
 }
 
 // retryAfter reads the header in its form of seconds; a date is not used by
 // Lockstep's servers and reads as none.
 func retryAfter(h http.Header) time.Duration {
 	s, err := strconv.ParseFloat(strings.TrimSpace(h.Get("Retry-After")), 64)
-	if err != nil || !(s > 0) || s > 3600 {
+	if err != nil || !(s > 0) || s > longestAdvice.Seconds() {
 		return 0
 	}
 	return time.Duration(s * float64(time.Second))
