@@ -54,6 +54,8 @@ func (m *Machine) applyCommand(cmd []byte) error {
 			err = m.applyCheckpoint()
 		case entry.KindAssign:
 			err = m.applyAssign()
+		case entry.KindVerdict:
+			err = m.applyVerdict(cmd)
 		}
 	}
 	// A corrupt entry is corrupt on every copy, for the log vouches for its
@@ -364,10 +366,16 @@ func (m *Machine) applyCheckpoint() error {
 	}
 	// A checkpoint changes nothing, not even the time: the digest at a revision
 	// is the same whenever it is asked for.
-	if m.awaited(c.Origin) {
-		m.applied = append(m.applied, Applied{Sequence: c.Sequence, Verdicts: []outcome.Verdict{{
+	m.acknowledge(c.Origin)
+	return nil
+}
+
+// acknowledge lets the local router know that its entry, which executes nothing,
+// has had its turn.
+func (m *Machine) acknowledge(o entry.Origin) {
+	if m.awaited(o) {
+		m.applied = append(m.applied, Applied{Sequence: o.Sequence, Verdicts: []outcome.Verdict{{
 			Kind: outcome.Executed, Outcome: outcome.Outcome{Committed: true, Revision: m.revision, TimeMillis: m.nowMillis},
 		}}})
 	}
-	return nil
 }

@@ -29,7 +29,8 @@
 // sessions, the messages of the change feed, the tasks with their epochs, the
 // schema with its layout, and one record of counters: revision, time, retention
 // clock, digest. All of it is in the store, in snapshots, and
-// in the content digest, but for the applied position, which is the copy's own.
+// in the content digest, but for the applied position, which is the copy's own,
+// and the last verdicts on digests, which speak of the state and are none of it.
 //
 // # What it never does
 //

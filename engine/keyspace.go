@@ -9,7 +9,7 @@ import (
 // The first byte of a store key says what is under it. The bytes are part of
 // the format on disk.
 const (
-	spaceApplied  = 0x00 // the applied position: the only key outside the content digest
+	spaceApplied  = 0x00 // the applied position, and the last verdicts: all that is outside the content digest
 	spaceMeta     = 0x01 // counters, schema, layout
 	spaceSessions = 0x02 // windows of router sessions
 	spaceOutcomes = 0x03 // outcomes by bucket of time, then id
@@ -34,9 +34,13 @@ const sliceBits = 18
 func sliceOf(revision uint64) uint32 { return uint32(revision >> sliceBits) }
 
 func appliedKey() []byte { return []byte{spaceApplied} }
-func stateKey() []byte   { return []byte{spaceMeta, 's'} }
-func schemaKey() []byte  { return []byte{spaceMeta, 'd'} }
-func layoutKey() []byte  { return []byte{spaceMeta, 'l'} }
+
+// verdictKey is where a verdict stands, by what it is remembered as.
+func verdictKey(as byte) []byte { return []byte{spaceApplied, as} }
+
+func stateKey() []byte  { return []byte{spaceMeta, 's'} }
+func schemaKey() []byte { return []byte{spaceMeta, 'd'} }
+func layoutKey() []byte { return []byte{spaceMeta, 'l'} }
 
 func sessionKey(session uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{spaceSessions}, session)

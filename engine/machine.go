@@ -87,6 +87,7 @@ type Machine struct {
 	epoch     uint64 // of the last assignment of a task
 	sessions  sessions
 
+	judged  Judged
 	filters keyFilters // which keys need no look-up
 
 	// What is not committed yet.
@@ -177,6 +178,9 @@ func (m *Machine) load() error {
 			return fmt.Errorf("%w: applied position", errState)
 		}
 		m.index = binary.BigEndian.Uint64(raw)
+	}
+	if err := m.loadJudged(); err != nil {
+		return err
 	}
 	raw, ok, err = m.store.Get(stateKey(), nil)
 	if err == nil && ok {

@@ -352,6 +352,7 @@ func problemOf(err error) *Problem {
 		{order.ErrDeadline, "deadline_exceeded"},
 		{order.ErrDraining, "draining"},
 		{order.ErrTooLarge, "too_large"},
+		{order.ErrDiverged, "diverged"},
 		{order.ErrUnknownID, "invalid"},
 		{order.ErrOutcomeUnknown, "outcome_unknown"},
 		{context.DeadlineExceeded, "deadline_exceeded"},

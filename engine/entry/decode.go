@@ -44,7 +44,7 @@ func (r *Reader) Reset(cmd []byte) (Kind, error) {
 
 func known(kind Kind) bool {
 	switch kind {
-	case KindBatch, KindSchema, KindCheckpoint, KindAssign:
+	case KindBatch, KindSchema, KindCheckpoint, KindVerdict, KindAssign:
 		return true
 	}
 	return false
@@ -102,6 +102,9 @@ func (r *Reader) Checkpoint() (Checkpoint, error) {
 	if b := r.fixed(8, "id"); b != nil {
 		c.ID = binary.LittleEndian.Uint64(b)
 	}
+	if c.Contents = Contents(r.byte("contents")); c.Contents > ContentsScrubbed {
+		r.fail("contents")
+	}
 	r.end()
 	return c, r.bad
 }
@@ -120,6 +123,45 @@ func (r *Reader) Assign() (Assign, error) {
 	return a, r.bad
 }
 
+// Verdict reads a verdict. It does not alias the input.
+func (r *Reader) Verdict() (Verdict, error) {
+	var v Verdict
+	v.Origin, v.TimeMillis = r.origin()
+	if b := r.fixed(8, "checkpoint"); b != nil {
+		v.Checkpoint = binary.LittleEndian.Uint64(b)
+	}
+	v.Revision = r.uvarint("revision")
+	copy(v.Running[:], r.fixed(len(v.Running), "running digest"))
+	flags := r.byte("flags")
+	if flags&^(flagContent|flagChosen) != 0 {
+		r.fail("flags")
+	}
+	v.HasContent, v.Chosen = flags&flagContent != 0, flags&flagChosen != 0
+	if v.HasContent {
+		copy(v.Content[:], r.fixed(len(v.Content), "content digest"))
+	}
+	v.Agreed = r.replicas("agreed")
+	v.Differed = r.replicas("differed")
+	r.end()
+	return v, r.bad
+}
+
+// replicas reads ids of replicas.
+func (r *Reader) replicas(field string) []uint64 {
+	n := r.uvarint(field)
+	if n > MaxCopies {
+		r.fail(field)
+	}
+	if r.bad != nil || n == 0 {
+		return nil
+	}
+	ids := make([]uint64, n)
+	for i := range ids {
+		ids[i] = r.uvarint(field)
+	}
+	return ids
+}
+
 // Check reads a whole entry and keeps nothing: nil if it is well formed.
 func Check(cmd []byte) error {
 	var r Reader
@@ -134,6 +176,8 @@ func Check(cmd []byte) error {
 		_, err = r.Checkpoint()
 	case KindAssign:
 		_, err = r.Assign()
+	case KindVerdict:
+		_, err = r.Verdict()
 	case KindBatch:
 		if _, err = r.Batch(); err != nil {
 			return err

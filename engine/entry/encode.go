@@ -7,6 +7,11 @@ const (
 	flagInline = 1 << 1
 )
 
+const (
+	flagContent = 1 << 0
+	flagChosen  = 1 << 1
+)
+
 // AppendBatch appends the encoded entry.
 func AppendBatch(dst []byte, b *Batch) []byte {
 	dst = AppendBatchHeader(dst, b, len(b.Items))
@@ -61,7 +66,35 @@ func AppendSchema(dst []byte, s *Schema) []byte {
 // AppendCheckpoint appends the encoded entry.
 func AppendCheckpoint(dst []byte, c *Checkpoint) []byte {
 	dst = appendOrigin(append(dst, Version, byte(KindCheckpoint)), c.Origin, c.TimeMillis)
-	return binary.LittleEndian.AppendUint64(dst, c.ID)
+	return append(binary.LittleEndian.AppendUint64(dst, c.ID), byte(c.Contents))
+}
+
+// AppendVerdict appends the encoded entry.
+func AppendVerdict(dst []byte, v *Verdict) []byte {
+	dst = appendOrigin(append(dst, Version, byte(KindVerdict)), v.Origin, v.TimeMillis)
+	dst = binary.LittleEndian.AppendUint64(dst, v.Checkpoint)
+	dst = binary.AppendUvarint(dst, v.Revision)
+	dst = append(dst, v.Running[:]...)
+	var flags byte
+	if v.HasContent {
+		flags |= flagContent
+	}
+	if v.Chosen {
+		flags |= flagChosen
+	}
+	dst = append(dst, flags)
+	if v.HasContent {
+		dst = append(dst, v.Content[:]...)
+	}
+	return appendReplicas(appendReplicas(dst, v.Agreed), v.Differed)
+}
+
+func appendReplicas(dst []byte, replicas []uint64) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(replicas)))
+	for _, r := range replicas {
+		dst = binary.AppendUvarint(dst, r)
+	}
+	return dst
 }
 
 // AppendAssign appends the encoded entry.

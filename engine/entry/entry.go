@@ -10,7 +10,8 @@ type Kind byte
 const (
 	KindBatch      Kind = 1 // transactions
 	KindSchema     Kind = 2 // a new schema document
-	KindCheckpoint Kind = 3 // each copy computes its content digest here
+	KindCheckpoint Kind = 3 // each copy computes its digests here
+	KindVerdict    Kind = 6 // what a majority of the copies computed at a checkpoint
 	KindAssign     Kind = 8 // a task is assigned to a node, or taken from it
 )
 
@@ -28,6 +29,8 @@ const (
 	// MaxItemBytes is the largest encoded transaction: a document of the
 	// default limit of 4 MiB, typed, with room for the encoding.
 	MaxItemBytes = 5 << 20
+	// MaxCopies is the most copies that a verdict names: far more than a group has.
+	MaxCopies = 64
 )
 
 // Raw is an entry as the log delivers it: its index, and the encoded command.
@@ -76,11 +79,12 @@ type Schema struct {
 // NoSchema as a precondition: the group has no schema yet.
 const NoSchema = 1<<64 - 1
 
-// Checkpoint is an entry at which every copy computes a digest of its content.
+// Checkpoint is an entry at which every copy computes its digests.
 type Checkpoint struct {
 	Origin
 	TimeMillis int64
-	ID         uint64 // chosen by the proposer; names the digest afterwards
+	ID         uint64 // chosen by the proposer; names the digests afterwards
+	Contents   Contents
 }
 
 // Assign is an entry that assigns a task of the group.
@@ -91,3 +95,38 @@ type Assign struct {
 	Holder     uint64 // the node that holds it from here on; 0: nobody
 	Epoch      uint64 // the group's last one plus one, or nothing happens
 }
+
+// Contents says what is digested at a checkpoint beside the running digest, which
+// every copy has at hand.
+type Contents byte
+
+// What is digested at a checkpoint.
+const (
+	ContentsNone     Contents = 0 // nothing more: it costs nothing
+	ContentsAsked    Contents = 1 // the whole content, when somebody asks for it
+	ContentsScrubbed Contents = 2 // the whole content, at a pace that spares the disk
+)
+
+// Verdict is an entry that says which digests are right at a checkpoint. It
+// changes no row, and takes no revision.
+type Verdict struct {
+	Origin
+	TimeMillis int64
+	Checkpoint uint64   // its ID
+	Revision   uint64   // that the copies were at
+	Running    [32]byte // chained over ordered writes and outcomes
+	HasContent bool     // the contents were digested too
+	Content    [32]byte
+	// Agreed are the replicas that have these digests, a majority of the group's
+	// data copies unless an operator chose. None: no majority agrees, and the
+	// digests above mean nothing.
+	Agreed []uint64
+	// Differed are the replicas that answered with other digests.
+	Differed []uint64
+	// Chosen says that an operator said which copy is right.
+	Chosen bool
+}
+
+// Held says that the verdict is that there is none: copies differ, and no
+// majority of them agrees.
+func (v *Verdict) Held() bool { return len(v.Agreed) == 0 }

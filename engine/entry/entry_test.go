@@ -29,8 +29,12 @@ func golden() map[string][]byte {
 	return map[string][]byte{
 		"batch":      entry.AppendBatch(nil, &batch),
 		"schema":     entry.AppendSchema(nil, &entry.Schema{Origin: origin, TimeMillis: 5, IfMatch: 3, Document: []byte(`{"tables":{}}`)}),
-		"checkpoint": entry.AppendCheckpoint(nil, &entry.Checkpoint{Origin: origin, TimeMillis: 6, ID: 99}),
 		"assign":     entry.AppendAssign(nil, &entry.Assign{Origin: origin, TimeMillis: 7, Task: "sweep", Holder: 1 << 40, Epoch: 12}),
+		"checkpoint": entry.AppendCheckpoint(nil, &entry.Checkpoint{Origin: origin, TimeMillis: 6, ID: 99, Contents: entry.ContentsScrubbed}),
+		"verdict": entry.AppendVerdict(nil, &entry.Verdict{
+			Origin: origin, TimeMillis: 7, Checkpoint: 99, Revision: 1000, Running: [32]byte{1}, HasContent: true, Content: [32]byte{2},
+			Agreed: []uint64{1, 3}, Differed: []uint64{200}, Chosen: true,
+		}),
 	}
 }
 
@@ -141,6 +145,12 @@ func reencode(t failer, cmd []byte) []byte {
 			return nil
 		}
 		return entry.AppendAssign(nil, &a)
+	case entry.KindVerdict:
+		v, err := r.Verdict()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return entry.AppendVerdict(nil, &v)
 	}
 	b, err := r.Batch()
 	if err != nil {

@@ -14,11 +14,19 @@
 // Readers never meet the machine: View is a snapshot of the store at one
 // revision, with the schema of that revision.
 //
-// # Checkpoints
+// # Checkpoints and verdicts
 //
-// A checkpoint is an entry at which every copy takes a snapshot; the digest of
-// its whole content is computed when it is first asked for. Copies are equal at a
-// revision if their digests of one checkpoint are (architecture.md, Checkpoints).
+// A checkpoint is an entry at which every copy has its digests. The running one,
+// chained over ordered writes and outcomes, is at hand and costs nothing. That of
+// the whole content is computed from a snapshot, either when it is first asked for
+// or, as a scrub, at once and at a pace that spares disk and processor.
+//
+// A verdict is an entry that says which digests are right at a checkpoint. The copy
+// compares its own: where they differ it is found to have diverged (Finding), and
+// from that moment it is not read, streamed or brought any further. What becomes of
+// it is decided outside (architecture.md, Checkpoints). A copy that met the
+// checkpoint before it was last opened has nothing to compare, and waits for the
+// next.
 //
 // # What it never does
 //

@@ -210,7 +210,7 @@ func TestCheckpointDigestsAreOfTheirRevision(t *testing.T) {
 	h.generate(40)
 	const id = 77
 	cut := len(h.entries) / 2
-	checkpoint := entry.Raw{Index: h.entries[cut-1].Index, Cmd: entry.AppendCheckpoint(nil, &entry.Checkpoint{ID: id, TimeMillis: h.now})}
+	checkpoint := entry.Raw{Index: h.entries[cut-1].Index, Cmd: entry.AppendCheckpoint(nil, &entry.Checkpoint{ID: id, TimeMillis: h.now, Contents: entry.ContentsAsked})}
 	entries := append(append(append([]entry.Raw{}, h.entries[:cut-1]...), checkpoint), h.entries[cut:]...)
 	var want Digests
 	for way, size := range []int{1, 7, len(entries)} {

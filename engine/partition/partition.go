@@ -32,6 +32,15 @@ type Config struct {
 	// Applied is told what became of entries that the local router proposed,
 	// after they are committed. It must not block.
 	Applied func([]engine.Applied)
+	// Pacer paces scrubs, together with those of other copies; nil: nothing does.
+	Pacer *Pacer
+	// Known is what was known of this copy's digests before it was opened.
+	Known Compared
+	// Compared is told when more is known, and Diverged, once, that this copy
+	// differs from the majority; from then on it is neither read nor does it apply
+	// anything. Both may be called by the goroutine that applies.
+	Compared func(Compared)
+	Diverged func(Finding)
 	// Fatal is told, once, why the copy cannot go on.
 	Fatal func(error)
 	Log   *slog.Logger
@@ -48,6 +57,7 @@ type Partition struct {
 	closed  chan struct{}
 	once    sync.Once
 
+	diverged  atomic.Bool
 	published atomic.Pointer[published]
 	waiters   waiters
 	checks    checks
@@ -57,6 +67,7 @@ type Partition struct {
 type published struct {
 	engine.Position
 	compiled *program.Compiled
+	judged   engine.Judged
 }
 
 // New makes a partition; the log opens it.
@@ -64,6 +75,7 @@ func New(cfg Config) *Partition {
 	p := &Partition{cfg: cfg, closed: make(chan struct{})}
 	p.published.Store(&published{})
 	p.checks.init(p)
+	p.checks.equal = cfg.Known
 	return p
 }
 
@@ -96,11 +108,15 @@ func (p *Partition) loadMachine() error {
 
 // Apply executes entries in order and commits them together. A schema change
 // and a checkpoint are commits of their own: the one so that it sees what came
-// before it in the store, the other so that a snapshot is of its revision.
+// before it in the store, the other so that a snapshot is of its revision. So is a
+// verdict, so that what it is compared with is committed.
 func (p *Partition) Apply(entries []entry.Raw) error {
 	for i := range entries {
+		if p.diverged.Load() {
+			return nil
+		}
 		kind := entry.KindOf(entries[i].Cmd)
-		alone := kind == entry.KindSchema || kind == entry.KindCheckpoint
+		alone := kind == entry.KindSchema || kind == entry.KindCheckpoint || kind == entry.KindVerdict
 		if alone {
 			if err := p.commit(); err != nil {
 				return p.stop(err)
@@ -114,8 +130,11 @@ func (p *Partition) Apply(entries []entry.Raw) error {
 				return p.stop(err)
 			}
 		}
-		if kind == entry.KindCheckpoint {
+		switch kind {
+		case entry.KindCheckpoint:
 			p.checks.begin(entries[i].Cmd, p.machine.Position())
+		case entry.KindVerdict:
+			p.checks.judge(entries[i].Cmd)
 		}
 	}
 	return nil
@@ -127,7 +146,7 @@ func (p *Partition) commit() error {
 		return err
 	}
 	p.publish()
-	if len(done) > 0 {
+	if len(done) > 0 && !p.diverged.Load() {
 		p.cfg.Applied(done)
 	}
 	return nil
@@ -135,7 +154,7 @@ func (p *Partition) commit() error {
 
 func (p *Partition) publish() {
 	pos := p.machine.Position()
-	p.published.Store(&published{Position: pos, compiled: p.machine.Compiled()})
+	p.published.Store(&published{Position: pos, compiled: p.machine.Compiled(), judged: p.machine.Judged()})
 	p.waiters.wake(pos.Index, pos.Revision)
 }
 

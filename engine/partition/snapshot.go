@@ -3,6 +3,7 @@ package partition
 import (
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"lockstep/engine"
 	"lockstep/engine/lang"
@@ -24,11 +25,39 @@ func (p *Partition) SaveSnapshot(prepared any, w io.Writer, stop <-chan struct{}
 	if !ok {
 		return fmt.Errorf("save a snapshot: %T is none of this copy", prepared)
 	}
-	err := p.store.SaveTo(snap, w, stop)
+	err := p.saveTo(snap, w, stop)
 	if closeErr := snap.Close(); err == nil {
 		err = closeErr
 	}
 	return err
+}
+
+// saveTo writes the snapshot, and nothing of a copy that differs: what is wrong
+// here must not become another copy's.
+func (p *Partition) saveTo(snap *store.Snapshot, w io.Writer, stop <-chan struct{}) error {
+	if p.diverged.Load() {
+		return ErrDiverged
+	}
+	if err := p.store.SaveTo(snap, doubtful{w, &p.diverged}, stop); err != nil {
+		return err
+	}
+	if p.diverged.Load() {
+		return ErrDiverged
+	}
+	return nil
+}
+
+// doubtful writes until the copy is found to differ.
+type doubtful struct {
+	w        io.Writer
+	diverged *atomic.Bool
+}
+
+func (d doubtful) Write(b []byte) (int, error) {
+	if d.diverged.Load() {
+		return 0, ErrDiverged
+	}
+	return d.w.Write(b)
 }
 
 // RecoverFromSnapshot replaces the copy by a streamed one. Views of before fail
@@ -37,6 +66,7 @@ func (p *Partition) RecoverFromSnapshot(r io.Reader, stop <-chan struct{}) error
 	if err := p.store.RecoverFrom(r, stop); err != nil {
 		return err
 	}
+	p.checks.reset()
 	return p.loadMachine()
 }
 
@@ -49,7 +79,10 @@ type View struct {
 
 // View opens a snapshot of what is committed.
 func (p *Partition) View() (*View, error) {
-	if !p.open.Load() {
+	switch {
+	case p.diverged.Load():
+		return nil, ErrDiverged
+	case !p.open.Load():
 		return nil, ErrClosed
 	}
 	snap := p.store.Snapshot()

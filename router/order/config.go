@@ -73,6 +73,9 @@ type Config struct {
 	Now func() time.Time
 	// Seed draws the seed of an entry's random values. Nil: crypto/rand.
 	Seed func() [16]byte
+	// Held tells whether the group takes no changes at present, for no majority of
+	// its copies agrees. It is asked at each request. Nil: never.
+	Held func() bool
 	// Logger hears about connections that fail. Nil: nobody does.
 	Logger *slog.Logger
 

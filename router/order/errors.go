@@ -20,6 +20,9 @@ var (
 	// ErrUnknownID: the id has the form of one that this router makes, but it
 	// never made it (422).
 	ErrUnknownID = errors.New("this router never gave that id")
+	// ErrDiverged: the group's copies differ, no majority of them agrees, and
+	// nobody may add to what is in doubt (503 diverged).
+	ErrDiverged = errors.New("the group's copies differ and no majority of them agrees: nothing is changed until one does, or until an operator chooses; the group's status says what to do")
 	// ErrOutcomeUnknown: it may have been proposed and no answer came in time,
 	// whatever the cause (504 outcome_unknown). The same document under the same
 	// id settles it.

@@ -79,6 +79,9 @@ func (o *Orderer) admitForeign(in *inbound, a *asked, now int64) {
 	case a.timeout == 0:
 		in.refusal(a.number, statusExpired)
 		return
+	case o.held(a.kind):
+		in.refusal(a.number, statusDiverged)
+		return
 	case size > maxItem+itemOverhead:
 		in.refusal(a.number, statusTooLarge)
 		return

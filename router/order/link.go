@@ -217,6 +217,8 @@ func (o *Orderer) rejected(l *link, r ref, s status, fx *effects) {
 		o.refuse(p, ErrTooLarge, fx)
 	case s == statusOverloaded && p.doubt == 0:
 		o.refuse(p, ErrOverloaded, fx)
+	case s == statusDiverged:
+		o.refuse(p, ErrDiverged, fx)
 	default:
 		l.blocked = true
 		o.goBack(p, fx)

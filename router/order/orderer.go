@@ -186,6 +186,9 @@ func (o *Orderer) admit(r *Request, now int64) error {
 		return ErrDeadline
 	}
 	kind, raw := rawForm(r)
+	if o.held(kind) {
+		return ErrDiverged
+	}
 	r.size = itemOverhead + len(raw) + len(r.Item.ID.Key) + len(r.Item.Params) + len(r.Item.Source)
 	if r.size > maxItem {
 		return ErrTooLarge
@@ -230,6 +233,12 @@ func (o *Orderer) admit(r *Request, now int64) error {
 	return nil
 }
 
+// held tells whether the group takes no changes at present. What it is told by
+// goes on, or it would never take any again.
+func (o *Orderer) held(kind entry.Kind) bool {
+	return o.cfg.Held != nil && kind != entry.KindCheckpoint && kind != entry.KindVerdict && o.cfg.Held()
+}
+
 // rawForm is the encoded form of what is no transaction.
 func rawForm(r *Request) (entry.Kind, []byte) {
 	switch {
@@ -241,6 +250,10 @@ func rawForm(r *Request) (entry.Kind, []byte) {
 		c := *r.Checkpoint
 		c.Origin, c.TimeMillis = entry.Origin{}, 0
 		return entry.KindCheckpoint, entry.AppendCheckpoint(nil, &c)
+	case r.Verdict != nil:
+		v := *r.Verdict
+		v.Origin, v.TimeMillis = entry.Origin{}, 0
+		return entry.KindVerdict, entry.AppendVerdict(nil, &v)
 	}
 	return entry.KindBatch, nil
 }

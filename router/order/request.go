@@ -15,8 +15,8 @@ type Answer struct {
 	Err error
 }
 
-// Request is what shall be ordered: a transaction, or a change of the schema, or
-// a checkpoint. From Submit until Done is called it and the bytes that it
+// Request is what shall be ordered: a transaction, or a change of the schema, a
+// checkpoint or a verdict. From Submit until Done is called it and the bytes that it
 // refers to belong to the Orderer; afterwards it may be used again. It must not
 // be copied while it is under way.
 type Request struct {
@@ -33,8 +33,9 @@ type Request struct {
 	// filled in where it is proposed. With IfMatch a refusal counts only if no
 	// earlier attempt is in doubt, for that may be what it collided with.
 	Schema *entry.Schema
-	// Checkpoint, if set, is ordered in Item's place.
+	// Checkpoint or Verdict, if set, is ordered in Item's place.
 	Checkpoint *entry.Checkpoint
+	Verdict    *entry.Verdict
 
 	// Deadline is when an answer must be there.
 	Deadline time.Time

@@ -135,6 +135,11 @@ func stamp(raw []byte, origin entry.Origin, millis int64) []byte {
 		s.Origin, s.TimeMillis = origin, millis
 		return entry.AppendSchema(nil, &s)
 	}
+	if kind == entry.KindVerdict {
+		v, _ := r.Verdict()
+		v.Origin, v.TimeMillis = origin, millis
+		return entry.AppendVerdict(nil, &v)
+	}
 	c, _ := r.Checkpoint()
 	c.Origin, c.TimeMillis = origin, millis
 	return entry.AppendCheckpoint(nil, &c)

@@ -45,6 +45,7 @@ const (
 	statusOverloaded status = 4 // never proposed
 	statusExpired    status = 5 // never proposed: its time was over
 	statusTooLarge   status = 6 // never proposed, and never will be
+	statusDiverged   status = 7 // never proposed: the group takes no changes
 )
 
 // errNotPrimary is what a peer is told; clients never see it.
@@ -58,6 +59,8 @@ func statusOf(err error) status {
 		return statusOverloaded
 	case ErrTooLarge:
 		return statusTooLarge
+	case ErrDiverged:
+		return statusDiverged
 	case ErrDeadline, ErrNoPrimary:
 		return statusExpired
 	default:
@@ -159,6 +162,10 @@ func (f *fields) body(a *asked) error {
 	if kind == entry.KindSchema {
 		s, err := r.Schema()
 		a.conditional = s.IfMatch != 0
+		return err
+	}
+	if kind == entry.KindVerdict {
+		_, err = r.Verdict()
 		return err
 	}
 	_, err = r.Checkpoint()

@@ -43,6 +43,7 @@ func FuzzRequests(f *testing.F) {
 		{Item: entry.Item{ID: entry.ID{Key: "k"}, Proc: -1, Source: []byte("s")}},
 		{Schema: &entry.Schema{Document: []byte("{}"), IfMatch: 1}},
 		{Checkpoint: &entry.Checkpoint{ID: 4}},
+		{Verdict: &entry.Verdict{Checkpoint: 4, Revision: 9, Agreed: []uint64{1, 2}, Differed: []uint64{3}}},
 	} {
 		r.Deadline, r.Done = s.now.Add(time.Minute), func(Answer) {}
 		o.Submit(r)
