@@ -30,6 +30,9 @@ type Host struct {
 	mu     sync.RWMutex
 	groups map[uint64]*Group
 	closed bool
+
+	reading sync.RWMutex // held for reading while the log's store is read beside the library
+	unread  bool         // it may not be read any more
 }
 
 // Open opens the directory and is then ready for StartGroup. ErrInUse and ErrForeignData tell why a directory
@@ -156,6 +159,7 @@ func (h *Host) Close() {
 	for _, g := range groups {
 		g.stop()
 	}
+	h.closeReading()
 	h.nh.Close()
 	h.events.close()
 	for _, g := range groups {

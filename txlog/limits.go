@@ -48,6 +48,9 @@ const (
 	// long reacted to a change of leader by then; this only frees the memory.
 	proposalTimeout = 30 * time.Second
 
+	// readLogBytes is about how much of the log is read at a time, beside Raft: some milliseconds of the disk.
+	readLogBytes = 1 << 20
+
 	// defaultSnapshotEntries, defaultKeepEntries and defaultLogBytes are the defaults of Config's fields. Entries
 	// are whole batches of transactions: at a thousand a second the log covers half a minute of a replica's
 	// absence before it needs the state as a stream.
@@ -87,6 +90,9 @@ const (
 
 	// closeWait bounds the wait for a state machine to be closed.
 	closeWait = 10 * time.Second
+
+	// logWait is how long an entry that was applied may take to be on this replica's own disk.
+	logWait = 2 * time.Second
 
 	// compactionWait bounds one request to drop log.
 	compactionWait = time.Minute
