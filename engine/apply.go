@@ -56,6 +56,10 @@ func (m *Machine) applyCommand(cmd []byte) error {
 			err = m.applyAssign()
 		case entry.KindVerdict:
 			err = m.applyVerdict(cmd)
+		case entry.KindBackfill:
+			err = m.applyBackfill()
+		case entry.KindFinish:
+			err = m.applyFinish()
 		}
 	}
 	// A corrupt entry is corrupt on every copy, for the log vouches for its
@@ -188,6 +192,9 @@ func (m *Machine) perform(b *entry.Batch, it *entry.Item, wanted bool) (outcome.
 		o.Result = m.scratch
 		if wanted {
 			o.Result = m.results.keep(m.scratch)
+		}
+		if err := m.watchItem(); err != nil {
+			return outcome.Verdict{}, err
 		}
 	}
 	m.record(&o)

@@ -23,11 +23,39 @@
 // overlay of what is not committed yet: a row that a thousand transactions of
 // one entry change is encoded a thousand times for the digest but written once.
 //
+// # A schema change that must look at rows
+//
+// It goes in entries of three kinds (transactions.md, Schema), so that no entry
+// takes longer than a few milliseconds, however large the table:
+//
+//	begin     the document, its numbers and the progress are kept beside the
+//	          schema that holds; from here on every item's rows, as they are at its
+//	          end, are checked and entered into the new indexes
+//	backfill  some more of the rows that were there before, in key order, at most
+//	          backfillRows of them; the cursor is kept
+//	finish    the one revision at which the schema becomes another; or, where a row
+//	          breaks it, all that was built is dropped and nothing has changed
+//
+// Transactions go on meanwhile by the schema that holds, and none is aborted for
+// the sake of the next one: a write that breaks the change makes the change fail.
+// An entry of a unique index under construction always stands for a row that has
+// those values now, so that duplicates are found whether they are among old rows,
+// new ones or between both. The numbers of what was given up are given again.
+//
+// Backfills are proposed by the primary, each after the last was applied, with a
+// pause as long as that took (package router/node): half of the group's time is
+// left to others, and a transaction waits for one backfill at the most.
+//
+// What old rows show in a new column is fixed at the finish, but for columns that
+// the change had to know when it looked at rows: those of new indexes, and in a
+// table with new checks all. These have the default as of the begin.
+//
 // # What is state
 //
 // Rows, index entries, outcomes in buckets of time, the windows of router
 // sessions, the messages of the change feed, the tasks with their epochs, the
-// schema with its layout, and one record of counters: revision, time, retention
+// schema with its layout, a schema change under way and how the last ones ended,
+// and one record of counters: revision, time, retention
 // clock, digest. All of it is in the store, in snapshots, and
 // in the content digest, but for the applied position, which is the copy's own,
 // and the last verdicts on digests, which speak of the state and are none of it.

@@ -17,7 +17,8 @@ const (
 	spaceIndexes  = 0x05 // index entries by index, then columns
 	spaceFeed     = 0x06 // the change feed by revision
 	spaceTasks    = 0x07 // tasks by name: who holds them, under which epoch
-	spaceEnd      = 0x09 // 0x08 is the next one
+	spaceChange   = 0x08 // a schema change under way, and how the last ones ended
+	spaceEnd      = 0x09
 )
 
 const (
@@ -41,6 +42,13 @@ func verdictKey(as byte) []byte { return []byte{spaceApplied, as} }
 func stateKey() []byte  { return []byte{spaceMeta, 's'} }
 func schemaKey() []byte { return []byte{spaceMeta, 'd'} }
 func layoutKey() []byte { return []byte{spaceMeta, 'l'} }
+
+// Of a schema change under way: its progress, document and layout; and, whether
+// or not there is one, how many were begun and how the last ones ended.
+func changeKey() []byte       { return []byte{spaceChange, 'c'} }
+func changeDocKey() []byte    { return []byte{spaceChange, 'd'} }
+func changeLayoutKey() []byte { return []byte{spaceChange, 'l'} }
+func changeEndsKey() []byte   { return []byte{spaceChange, 'e'} }
 
 func sessionKey(session uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{spaceSessions}, session)

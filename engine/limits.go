@@ -34,9 +34,27 @@ const (
 	// maxSessions is how many router sessions are remembered; a window takes
 	// 8 KiB of memory. A session unseen for the key retention goes anyway.
 	maxSessions = 1024
-	// maxRowsInspected is how many existing rows a schema change may have to
-	// look at within its one entry: about 50 ms of every copy's apply time.
-	maxRowsInspected = 20_000
+	// backfillRows, backfillBytes and backfillCost bound what one backfill of a
+	// schema change looks at: rows, bytes of rows read and of index entries
+	// written, and units of the language. Each stands for some 4 ms: apply time is
+	// failover time, and other transactions wait meanwhile.
+	backfillRows  = 2000
+	backfillBytes = 1 << 20
+	backfillCost  = 400_000
+	// rowLookCost, entryPutCost and entryGetCost are what a row, an entry of an
+	// index and a look-up in a unique one add to a backfill's cost: about 10 ns a
+	// unit.
+	rowLookCost  = 100
+	entryPutCost = 150
+	entryGetCost = 300
+	// violationsKept is how many of the rows that break a schema change are kept
+	// by name: enough to see what is wrong.
+	violationsKept = 20
+	// endsKept is how many ends of schema changes are remembered, for those who
+	// wait for one at a copy that is behind.
+	endsKept = 4
+	// maxKeyText is the longest text of a row's key in a violation, in bytes.
+	maxKeyText = 256
 )
 
 // commitBytes is how much several entries may collect before they are committed,

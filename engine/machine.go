@@ -87,7 +87,12 @@ type Machine struct {
 	epoch     uint64 // of the last assignment of a task
 	sessions  sessions
 
-	judged  Judged
+	judged Judged
+
+	change *change     // the schema change under way, nil where there is none
+	begun  uint64      // how many schema changes were begun in steps
+	ends   []ChangeEnd // how the last of them ended, oldest first
+
 	filters keyFilters // which keys need no look-up
 
 	// What is not committed yet.
@@ -193,8 +198,10 @@ func (m *Machine) load() error {
 	if err := m.loadSessions(); err != nil {
 		return err
 	}
-	m.compiled, err = loadSchema(m.store, m.schema, m.opt.Env)
-	return err
+	if m.compiled, err = loadSchema(m.store, m.schema, m.opt.Env); err != nil {
+		return err
+	}
+	return m.loadChange()
 }
 
 func (m *Machine) encodeState(dst []byte) []byte {
@@ -309,6 +316,10 @@ func (m *Machine) fill() {
 		m.batch.Set(sessionKey(w.session), m.scratch)
 	}
 	m.sessions.dirty = m.sessions.dirty[:0]
+	if m.change != nil && m.change.dirty {
+		m.change.dirty = false
+		m.batch.Set(changeKey(), m.change.append(nil))
+	}
 	m.scratch = m.encodeState(m.scratch[:0])
 	m.batch.Set(stateKey(), m.scratch)
 	m.scratch = binary.BigEndian.AppendUint64(m.scratch[:0], m.index)

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"lockstep/engine/entry"
 	"lockstep/engine/lang"
@@ -15,8 +16,9 @@ import (
 // Codes of a refused schema change, in the verdict that its proposer gets.
 // Refusals are not recorded and take no revision.
 const (
-	CodeInvalid = "invalid" // the message has a line a problem
-	CodeChanged = "changed" // If-Match names another version than the present one
+	CodeInvalid    = "invalid"            // the message has a line a problem
+	CodeChanged    = "changed"            // If-Match names another version than the present one
+	CodeInProgress = "change_in_progress" // another change is under way
 )
 
 // applySchema replaces the group's schema, wholly or not at all. It is applied
@@ -47,37 +49,64 @@ func (m *Machine) changeSchema(e *entry.Schema) (outcome.Outcome, error) {
 	if problems != nil {
 		return refusedChange(CodeInvalid, joinProblems(problems), m.schema), nil
 	}
+	if m.change != nil {
+		if string(doc.Canonical()) == string(m.change.next.Doc.Canonical()) {
+			return m.underWay(), nil // asked for again: whoever asks waits for the same end
+		}
+		status := m.change.status()
+		return refusedChange(CodeInProgress, status.Sentence(), m.schema), nil
+	}
 	// Asking for what already is, is granted: a change that is sent twice.
 	if m.compiled != nil && string(doc.Canonical()) == string(m.compiled.Doc.Canonical()) {
 		return outcome.Outcome{Committed: true, Revision: m.schema}, nil
 	}
-	if e.IfMatch != 0 && e.IfMatch != m.schema && (e.IfMatch != entry.NoSchema || m.schema != 0) {
+	if e.IfBegun != 0 && e.IfBegun != m.begun+1 || e.IfMatch != 0 && e.IfMatch != m.schema && (e.IfMatch != entry.NoSchema || m.schema != 0) {
 		return refusedChange(CodeChanged, fmt.Sprintf("the schema is at version %d, which is another than the change was made for; read it and try again", m.schema), m.schema), nil
 	}
-	next, change, problems := program.BuildAt(m.compiled, doc, m.opt.Env, m.changeTx(m.revision+1))
+	next, what, problems := program.BuildAt(m.compiled, doc, m.opt.Env, m.changeTx(m.revision+1))
 	if problems != nil {
 		return refusedChange(CodeInvalid, joinProblems(problems), m.schema), nil
 	}
-	entries, problem, err := inspect(m.store, change)
+	none, err := m.noRows(&what)
 	if err != nil {
 		return outcome.Outcome{}, err
 	}
-	if problem != "" {
-		return refusedChange(CodeInvalid, problem, m.schema), nil
+	if !none {
+		m.beginChange(next)
+		return m.underWay(), nil
 	}
+	m.makePresent(next, what)
+	return outcome.Outcome{Committed: true, Revision: m.schema}, nil
+}
+
+// underWay is the verdict on a document whose change goes on in steps.
+func (m *Machine) underWay() outcome.Outcome {
+	return outcome.Outcome{Committed: true, Revision: m.schema, Result: strconv.AppendUint(nil, m.change.id, 10)}
+}
+
+// Begun is the number of the change that a schema entry began, or was found to
+// ask for; 0 where the entry's verdict is final.
+func Begun(o *outcome.Outcome) uint64 {
+	if !o.Committed || len(o.Result) == 0 {
+		return 0
+	}
+	id, err := strconv.ParseUint(string(o.Result), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return id
+}
+
+// makePresent puts the next schema in the present one's place: the one step at
+// which users see it.
+func (m *Machine) makePresent(next *program.Compiled, what schema.Change) {
 	m.revision++
 	m.schema = m.revision
 	next.Version = m.schema
 	m.compiled = next
-	m.storeSchema(doc, next, change, entries)
+	m.storeSchema(next, what)
 	m.rows.drop()
-	m.chainSchema(doc)
-	return outcome.Outcome{Committed: true, Revision: m.schema}, nil
-}
-
-// changeTx is the tx that defaults of new columns are evaluated under.
-func (m *Machine) changeTx(revision uint64) *lang.Tx {
-	return &lang.Tx{Revision: int64(revision), Now: instant(m.nowMillis)}
+	m.chainSchema(next.Doc)
 }
 
 // instant is a timestamp of Unix milliseconds.
@@ -92,9 +121,21 @@ func (m *Machine) chainSchema(doc *schema.Document) {
 	m.digest = sum(m.probe)
 }
 
-// storeSchema writes the change: the document, the numbers, index entries of
-// existing rows, and the end of what was dropped.
-func (m *Machine) storeSchema(doc *schema.Document, next *program.Compiled, change schema.Change, entries []indexEntry) {
+// Sentence says how far a change is, for people.
+func (s *ChangeStatus) Sentence() string {
+	state := fmt.Sprintf("%d rows have been looked at so far", s.Rows)
+	switch s.Phase {
+	case PhaseBuilt:
+		state = fmt.Sprintf("all %d rows have been looked at, and it is about to hold", s.Rows)
+	case PhaseFailed:
+		state = "a row breaks it, and it is about to be given up"
+	}
+	return fmt.Sprintf("another change of schema version %d is under way: %s; wait for its end, or ask for the same document to wait with it", s.Base, state)
+}
+
+// storeSchema writes the schema: the document, the numbers, and the end of what
+// was dropped.
+func (m *Machine) storeSchema(next *program.Compiled, change schema.Change) {
 	for _, id := range change.DroppedTables {
 		start := prefixKey(spaceRows, id)
 		m.batch.DeleteRange(start, prefixEnd(start))
@@ -103,10 +144,7 @@ func (m *Machine) storeSchema(doc *schema.Document, next *program.Compiled, chan
 		start := prefixKey(spaceIndexes, id)
 		m.batch.DeleteRange(start, prefixEnd(start))
 	}
-	for _, e := range entries {
-		m.batch.Set(e.key, e.value)
-	}
-	m.batch.Set(schemaKey(), doc.Canonical())
+	m.batch.Set(schemaKey(), next.Doc.Canonical())
 	m.batch.Set(layoutKey(), next.Layout.AppendBinary(nil))
 }
 
@@ -148,58 +186,4 @@ func joinProblems(problems []schema.Problem) string {
 		b = append(b, problems[i].String()...)
 	}
 	return string(b)
-}
-
-// Rehearsal is what a schema document would do.
-type Rehearsal struct {
-	Canonical []byte           // the document as it would be logged
-	Changed   bool             // false where it is the present one
-	Drops     []string         // what goes with all its data: tables.NAME, tables.NAME.columns.NAME
-	Problems  []schema.Problem // of the document
-	Rows      string           // what existing rows have against it; "" if nothing
-	Err       error            // the copy could not be read
-}
-
-// Rehearse finds what a document would do to the view's copy, and changes
-// nothing.
-func (v *View) Rehearse(document []byte, env *lang.Env) Rehearsal {
-	doc, problems := schema.Parse(document)
-	if problems != nil {
-		return Rehearsal{Problems: problems}
-	}
-	r := Rehearsal{Canonical: doc.Canonical()}
-	if v.compiled != nil && string(r.Canonical) == string(v.compiled.Doc.Canonical()) {
-		return r
-	}
-	r.Changed = true
-	tx := lang.Tx{Revision: int64(v.pos.Revision) + 1, Now: instant(v.pos.NowMillis)}
-	next, change, problems := program.BuildAt(v.compiled, doc, env, &tx)
-	if problems != nil {
-		r.Problems = problems
-		return r
-	}
-	_, r.Rows, r.Err = inspect(v.reader, change)
-	r.Drops = drops(v.compiled, next)
-	return r
-}
-
-// drops names the tables and columns that the next schema has no more.
-func drops(present, next *program.Compiled) []string {
-	var names []string
-	if present == nil {
-		return nil
-	}
-	for _, was := range present.Tables {
-		t := next.Table(was.Name)
-		if t == nil {
-			names = append(names, "tables."+was.Name)
-			continue
-		}
-		for i := range was.Columns {
-			if _, ok := t.Column(was.Columns[i].Name); !ok {
-				names = append(names, "tables."+was.Name+".columns."+was.Columns[i].Name)
-			}
-		}
-	}
-	return names
 }

@@ -89,6 +89,14 @@ func (s *scene) command(t *testing.T, d *datadriven.TestData) string {
 	switch d.Cmd {
 	case "schema":
 		return s.schema(d)
+	case "backfill":
+		return s.backfill(d)
+	case "finish":
+		return s.finish(d)
+	case "change":
+		return s.change()
+	case "rehearse":
+		return s.rehearse(d.Input)
 	case "entry":
 		return s.entry(d)
 	case "query":
@@ -135,6 +143,9 @@ func verdict(v *outcome.Verdict) string {
 		prefix := ""
 		if v.Kind == outcome.Duplicate {
 			prefix = "recorded before: "
+		}
+		if id := engine.Begun(&v.Outcome); id > 0 && v.Outcome.ID.IsZero() {
+			return fmt.Sprintf("change %d is under way, version %d holds", id, v.Outcome.Revision)
 		}
 		if v.Outcome.ID.IsZero() { // of a schema
 			return fmt.Sprintf("%sapplied: %t, version %d%s", prefix, v.Outcome.Committed, v.Outcome.Revision, reason(&v.Outcome))

@@ -62,6 +62,44 @@ type r2s struct{ Reader }
 
 func (r2s) NewBatch() Batch { return nil }
 
+// Change is the schema change under way, with its document; nil where there is
+// none.
+func (v *View) Change() (*ChangeStatus, []byte, error) {
+	p, ok, err := loadProgress(v.reader)
+	if err != nil || !ok {
+		return nil, nil, err
+	}
+	doc, ok, err := v.reader.Get(changeDocKey(), nil)
+	if err != nil || !ok {
+		return nil, nil, errors.Join(err, missing(ok, "document of a schema change under way"))
+	}
+	s := p.status()
+	return &s, doc, nil
+}
+
+// ChangeEnds is how many schema changes were begun in steps, and how the last of
+// them ended, oldest first.
+func (v *View) ChangeEnds() (begun uint64, ends []ChangeEnd, err error) { return loadEnds(v.reader) }
+
+// CountRows counts the rows of tables, by their numbers.
+func CountRows(r Reader, tables []uint32, stop <-chan struct{}) (uint64, error) {
+	n := uint64(0)
+	const checkEvery = 1024
+	for _, id := range tables {
+		start := prefixKey(spaceRows, id)
+		it := r.NewIter(start, prefixEnd(start))
+		for ok := it.First(); ok; ok = it.Next() {
+			if n++; n%checkEvery == 0 && stopped(stop) {
+				return n, closeWith(it, ErrStopped)
+			}
+		}
+		if err := closeWith(it, it.Err()); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
 // Position is the point of the order that the view reflects; its Index is 0.
 func (v *View) Position() Position { return v.pos }
 

@@ -82,7 +82,8 @@ type Copy interface {
 type Schemas interface {
 	// Catalog is the schema that the copy has reached; nil before the first one.
 	Catalog() Catalog
-	// PutSchema replaces the schema through the log, or only checks it. A
+	// PutSchema replaces the schema through the log and waits until it holds, or
+	// only checks it. A
 	// *Problem says what is wrong: invalid with its places, changed, and so on.
 	PutSchema(ctx context.Context, put SchemaPut) (SchemaResult, error)
 }
@@ -134,9 +135,40 @@ type SchemaResult struct {
 	Version uint64 // of the schema that holds now; with DryRun the present one
 	Created bool   // there was none before
 	Changed bool   // false where the group had this very schema already
-	// Drops names what goes, or would go, with all its data: tables.NAME,
-	// tables.NAME.columns.NAME.
-	Drops []string
+	Plan    SchemaPlan
+}
+
+// SchemaPlan is what a schema document does to a group, or would do, by places in
+// the document: tables.accounts.columns.limit, procedures.transfer.
+type SchemaPlan struct {
+	Adds    []string     `json:"adds,omitempty"`
+	Changes []string     `json:"changes,omitempty"` // an index that is built anew, a procedure that is another
+	Drops   []string     `json:"drops,omitempty"`   // with all its data
+	Passes  []SchemaPass `json:"passes,omitempty"`
+}
+
+func (p *SchemaPlan) empty() bool {
+	return len(p.Adds)+len(p.Changes)+len(p.Drops)+len(p.Passes) == 0
+}
+
+// SchemaPass is a table whose rows a change must look at.
+type SchemaPass struct {
+	Table string   `json:"table"`
+	For   []string `json:"for"`  // the new indexes and checks
+	Rows  uint64   `json:"rows"` // of the table, or as many as were looked at
+	All   bool     `json:"all"`  // these are all rows of the table
+}
+
+// SchemaChange is a schema change under way: users do not see it yet.
+type SchemaChange struct {
+	Change  uint64 `json:"change"`  // its number in the group
+	Version uint64 `json:"version"` // of the schema that holds meanwhile
+	State   string `json:"state"`   // building, built or failed
+	Started string `json:"started"` // RFC 3339
+	// RowsDone is how many rows were looked at, of RowsTotal or about as many; 0
+	// while they are being counted.
+	RowsDone  uint64 `json:"rows_done"`
+	RowsTotal uint64 `json:"rows_total,omitempty"`
 }
 
 // GroupSpec is what a client asks a new group to be.
@@ -174,6 +206,7 @@ type GroupStatus struct {
 	Durability       string            `json:"durability,omitempty"`
 	Labels           map[string]string `json:"labels,omitempty"`
 	Partitions       []PartitionStatus `json:"partitions"`
+	SchemaChange     *SchemaChange     `json:"schema_change,omitempty"`
 }
 
 // PartitionStatus is one copy of a group.

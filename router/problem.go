@@ -1,6 +1,7 @@
 package router
 
 import (
+	"encoding/json"
 	"strconv"
 	"time"
 
@@ -25,6 +26,9 @@ type Problem struct {
 	Step     string                  // of an abort
 	Errors   []program.PointerDetail // places in the input
 	Reasons  []Unready               // of readyz
+	Plan     *SchemaPlan             // of a schema that rows break
+	Broken   uint64                  // rows known to break it
+	Change   *SchemaChange           // the schema change that is under way
 
 	retryAfter time.Duration // advice on a conflict: when to try anew; 0: none
 
@@ -146,6 +150,15 @@ func (p *Problem) appendJSON(dst []byte) []byte {
 		}
 		dst = append(dst, ']')
 	}
+	if p.Broken > 0 {
+		dst = strconv.AppendUint(append(dst, `,"rows_broken":`...), p.Broken, 10)
+	}
+	if p.Plan != nil {
+		dst = appendMember(dst, `,"plan":`, p.Plan)
+	}
+	if p.Change != nil {
+		dst = appendMember(dst, `,"schema_change":`, p.Change)
+	}
 	if len(p.Reasons) > 0 {
 		dst = append(dst, `,"reasons":[`...)
 		for i, u := range p.Reasons {
@@ -163,6 +176,15 @@ func (p *Problem) appendJSON(dst []byte) []byte {
 
 // ceil is a duration in whole units, rounded up.
 func ceil(d, unit time.Duration) int64 { return int64((d + unit - 1) / unit) }
+
+// appendMember appends a member whose value is a plain structure.
+func appendMember(dst []byte, name string, v any) []byte {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return dst // structures of texts and numbers can always be written
+	}
+	return append(append(dst, name...), raw...)
+}
 
 func comma(dst []byte, i int) []byte {
 	if i > 0 {

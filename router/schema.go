@@ -12,7 +12,6 @@ import (
 
 	"lockstep/engine/program"
 	"lockstep/engine/schema"
-	"lockstep/engine/value"
 )
 
 // getSchema answers with the schema, as JSON or as YAML, with types=true also
@@ -95,12 +94,8 @@ func (s *Server) putSchema(rq *request, f *front) *Problem {
 	out := s.takeBuffer()
 	out.b = fmt.Appendf(out.b, `{"group":%q,"version":%d,"created":%t,"changed":%t,"dry_run":%t`,
 		f.name, result.Version, result.Created, result.Changed, change.DryRun)
-	for i, name := range result.Drops {
-		out.b = append(out.b, [...]string{`,"drops":[`, `,`}[min(i, 1)]...)
-		out.b = value.AppendJSONString(out.b, name)
-	}
-	if len(result.Drops) > 0 {
-		out.b = append(out.b, ']')
+	if !result.Plan.empty() {
+		out.b = appendMember(out.b, `,"plan":`, result.Plan)
 	}
 	out.b = append(out.b, '}')
 	s.answerJSON(rq, out)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -73,7 +74,11 @@ func (a *app) schemaApply() *cobra.Command {
 		Short: "Replace a group's schema and wait until it holds",
 		Long: `Replace a group's schema by the YAML or JSON document in FILE (- is standard
 input) and wait until every copy will execute by it. Tables and columns that the
-document no longer has are dropped, rows and all: look first with --dry-run.`,
+document no longer has are dropped, rows and all: look first with --dry-run.
+
+New indexes and checks look at every row of their table, some at a time, while
+the group works on by the schema that it has. Where that takes longer than
+--timeout it goes on; the same command again waits for the same change.`,
 		Example: "  lockstep schema apply bank schema.yaml",
 		Args:    cobra.ExactArgs(2),
 		RunE: a.runs(func(cmd *cobra.Command, args []string) error {
@@ -97,7 +102,9 @@ func (a *app) schemaCheck() *cobra.Command {
 		Short: "Check a schema and change nothing",
 		Long: `Check a schema document: everything is compiled and type-checked as it would be
 when applied. With a group it is also checked as a change of the group's present
-schema; without one no server is asked.`,
+schema, and on the rows that new indexes and checks will look at: what it would
+add, change and drop is told, and the rows that break it. Without a group no
+server is asked.`,
 		Example: `  lockstep schema check schema.yaml
   lockstep schema check bank schema.yaml`,
 		Args: cobra.RangeArgs(1, 2),
@@ -125,7 +132,7 @@ func (a *app) putSchema(cmd *cobra.Command, conn *connection, form format, group
 	defer cl.Close()
 	ctx, cancel := conn.context(cmd)
 	defer cancel()
-	stop := a.waiting("applying the schema")
+	stop := a.progress(changeProgress(ctx, cl, group, o.DryRun))
 	answer, err := cl.PutSchema(ctx, group, doc, o)
 	stop()
 	if err != nil {
@@ -136,31 +143,83 @@ func (a *app) putSchema(cmd *cobra.Command, conn *connection, form format, group
 	})
 }
 
+// changeProgress tells how far the change is that is waited for.
+func changeProgress(ctx context.Context, cl *client.Client, group string, dry bool) func() string {
+	if dry {
+		return func() string { return "looking at the rows" }
+	}
+	return func() string {
+		const what = "applying the schema"
+		ctx, cancel := context.WithTimeout(ctx, progressEvery)
+		defer cancel()
+		s, err := cl.Status(ctx)
+		if err != nil {
+			return what
+		}
+		for _, g := range s.Groups {
+			if g.Name == group && g.SchemaChange != nil {
+				return what + ": " + g.SchemaChange.String()
+			}
+		}
+		return what
+	}
+}
+
+// schemaAnswer is what a server says of a document.
+type schemaAnswer struct {
+	Changed bool `json:"changed"`
+	Plan    struct {
+		Adds    []string `json:"adds"`
+		Changes []string `json:"changes"`
+		Drops   []string `json:"drops"`
+		Passes  []struct {
+			Table string   `json:"table"`
+			For   []string `json:"for"`
+			Rows  uint64   `json:"rows"`
+			All   bool     `json:"all"`
+		} `json:"passes"`
+	} `json:"plan"`
+}
+
 // schemaText says what a document did, or would do.
 func schemaText(w io.Writer, group string, answer json.RawMessage, dry bool) error {
-	var result struct {
-		Changed bool     `json:"changed"`
-		Drops   []string `json:"drops"`
-	}
+	var result schemaAnswer
 	if err := json.Unmarshal(answer, &result); err != nil {
 		return fmt.Errorf("the server's answer can't be read: %w", err)
 	}
-	done, drops := "applied", "dropped, with all its data"
+	done := "applied"
 	switch {
 	case dry && result.Changed:
-		done, drops = "correct, nothing was changed", "would be dropped, with all its data"
+		done = "correct, nothing was changed"
 	case !result.Changed:
 		done = "this is the schema that the group has"
 	}
-	if _, err := fmt.Fprintf(w, "%s: %s\n", group, done); err != nil {
-		return err
-	}
-	for _, name := range result.Drops {
-		if _, err := fmt.Fprintf(w, "  %s: %s\n", name, drops); err != nil {
-			return err
+	lines := []string{group + ": " + done}
+	for _, part := range []struct {
+		what, after string
+		names       []string
+	}{
+		{"adds", "", result.Plan.Adds},
+		{"changes", "", result.Plan.Changes},
+		{"drops", ", with all its data", result.Plan.Drops},
+	} {
+		for _, name := range part.names {
+			after := part.after
+			if strings.Contains(name, ".indexes.") || strings.Contains(name, ".checks[") || strings.HasPrefix(name, "procedures.") {
+				after = ""
+			}
+			lines = append(lines, fmt.Sprintf("  %-8s %s%s", part.what, name, after))
 		}
 	}
-	return nil
+	for _, p := range result.Plan.Passes {
+		rows := fmt.Sprintf("the %d rows", p.Rows)
+		if !p.All {
+			rows = fmt.Sprintf("more than %d rows", p.Rows)
+		}
+		lines = append(lines, fmt.Sprintf("  %-8s %s of tables.%s, for %s", "looks at", rows, p.Table, strings.Join(p.For, ", ")))
+	}
+	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
+	return err
 }
 
 // checkSchema compiles a document here.

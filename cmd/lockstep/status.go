@@ -67,5 +67,15 @@ func statusTable(w io.Writer, s *client.Status) error {
 			name, revision = "", ""
 		}
 	}
-	return groups.write(w)
+	if err := groups.write(w); err != nil {
+		return err
+	}
+	for _, g := range s.Groups {
+		if c := g.SchemaChange; c != nil {
+			if _, err := fmt.Fprintf(w, "\n%s: a change of schema version %d is under way since %s: %s\n", g.Name, c.Version, c.Started, c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -44,7 +44,7 @@ func (r *Reader) Reset(cmd []byte) (Kind, error) {
 
 func known(kind Kind) bool {
 	switch kind {
-	case KindBatch, KindSchema, KindCheckpoint, KindVerdict, KindAssign:
+	case KindBatch, KindSchema, KindCheckpoint, KindBackfill, KindFinish, KindVerdict, KindAssign:
 		return true
 	}
 	return false
@@ -90,6 +90,7 @@ func (r *Reader) Schema() (Schema, error) {
 	var s Schema
 	s.Origin, s.TimeMillis = r.origin()
 	s.IfMatch = r.uvarint("if_match")
+	s.IfBegun = r.uvarint("if_begun")
 	s.Document = r.bytes(MaxBytes, "document")
 	r.end()
 	return s, r.bad
@@ -162,6 +163,29 @@ func (r *Reader) replicas(field string) []uint64 {
 	return ids
 }
 
+// Backfill reads a step of a schema change.
+func (r *Reader) Backfill() (Backfill, error) {
+	var b Backfill
+	b.Origin, b.TimeMillis = r.origin()
+	b.Change, b.Step, b.Rows = r.uvarint("change"), r.uvarint("step"), r.uvarint("rows")
+	r.end()
+	return b, r.bad
+}
+
+// Finish reads the end of a schema change.
+func (r *Reader) Finish() (Finish, error) {
+	var f Finish
+	f.Origin, f.TimeMillis = r.origin()
+	f.Change = r.uvarint("change")
+	abandon := r.byte("abandon")
+	if abandon > 1 {
+		r.fail("abandon")
+	}
+	f.Abandon = abandon == 1
+	r.end()
+	return f, r.bad
+}
+
 // Check reads a whole entry and keeps nothing: nil if it is well formed.
 func Check(cmd []byte) error {
 	var r Reader
@@ -178,6 +202,10 @@ func Check(cmd []byte) error {
 		_, err = r.Assign()
 	case KindVerdict:
 		_, err = r.Verdict()
+	case KindBackfill:
+		_, err = r.Backfill()
+	case KindFinish:
+		_, err = r.Finish()
 	case KindBatch:
 		if _, err = r.Batch(); err != nil {
 			return err

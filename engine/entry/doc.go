@@ -15,15 +15,17 @@
 //
 //	entry      = version:1 kind:1 body
 //	version    = 0x01
-//	kind       = 1 batch | 2 schema change | 3 checkpoint | 6 verdict | 8 assignment
+//	kind       = 1 batch | 2 schema change | 3 checkpoint | 4 backfill | 5 finish | 6 verdict | 8 assignment
 //	batch      = proposer:8 sequence time_ms seed:16 schema_version count item*
-//	schema     = proposer:8 sequence time_ms if_match document
+//	schema     = proposer:8 sequence time_ms if_match if_begun document
 //	checkpoint = proposer:8 sequence time_ms id:8 contents:1
 //	contents   = 0 none | 1 when asked for | 2 scrubbed
 //	verdict    = proposer:8 sequence time_ms checkpoint:8 revision running:32
 //	             judged:1 [content:32] replicas replicas   (who agreed, who differed)
 //	judged     = bit 0: a content digest follows, bit 1: an operator chose
 //	replicas   = count replica*
+//	backfill   = proposer:8 sequence time_ms change step rows
+//	finish     = proposer:8 sequence time_ms change abandon:1
 //	assignment = proposer:8 sequence time_ms task holder epoch
 //	item       = flags:1 id fingerprint:16 program params
 //	flags      = bit 0: a client's key, bit 1: inline steps; the others are 0

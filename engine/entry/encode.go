@@ -1,6 +1,9 @@
 package entry
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"errors"
+)
 
 const (
 	flagKeyed  = 1 << 0
@@ -60,7 +63,27 @@ func AppendItem(dst []byte, it *Item) []byte {
 func AppendSchema(dst []byte, s *Schema) []byte {
 	dst = appendOrigin(append(dst, Version, byte(KindSchema)), s.Origin, s.TimeMillis)
 	dst = binary.AppendUvarint(dst, s.IfMatch)
+	dst = binary.AppendUvarint(dst, s.IfBegun)
 	return appendBytes(dst, s.Document)
+}
+
+// AppendBackfill appends the encoded entry.
+func AppendBackfill(dst []byte, b *Backfill) []byte {
+	dst = appendOrigin(append(dst, Version, byte(KindBackfill)), b.Origin, b.TimeMillis)
+	dst = binary.AppendUvarint(dst, b.Change)
+	dst = binary.AppendUvarint(dst, b.Step)
+	return binary.AppendUvarint(dst, b.Rows)
+}
+
+// AppendFinish appends the encoded entry.
+func AppendFinish(dst []byte, f *Finish) []byte {
+	dst = appendOrigin(append(dst, Version, byte(KindFinish)), f.Origin, f.TimeMillis)
+	dst = binary.AppendUvarint(dst, f.Change)
+	abandon := byte(0)
+	if f.Abandon {
+		abandon = 1
+	}
+	return append(dst, abandon)
 }
 
 // AppendCheckpoint appends the encoded entry.
@@ -102,6 +125,20 @@ func AppendAssign(dst []byte, a *Assign) []byte {
 	dst = appendOrigin(append(dst, Version, byte(KindAssign)), a.Origin, a.TimeMillis)
 	dst = appendText(dst, a.Task)
 	return binary.AppendUvarint(binary.AppendUvarint(dst, a.Holder), a.Epoch)
+}
+
+// Restamp appends a copy of an encoded entry that is no batch, with another
+// origin and time: what the primary adds to what it was sent.
+func Restamp(dst, cmd []byte, o Origin, timeMillis int64) ([]byte, error) {
+	var r Reader
+	kind, err := r.Reset(cmd)
+	if err != nil {
+		return nil, err
+	}
+	if r.origin(); r.bad != nil || kind == KindBatch {
+		return nil, errors.Join(r.bad, ErrCorrupt)
+	}
+	return append(appendOrigin(append(dst, Version, byte(kind)), o, timeMillis), r.src...), nil
 }
 
 func appendOrigin(dst []byte, o Origin, timeMillis int64) []byte {

@@ -13,6 +13,8 @@ const (
 	KindCheckpoint Kind = 3 // each copy computes its digests here
 	KindVerdict    Kind = 6 // what a majority of the copies computed at a checkpoint
 	KindAssign     Kind = 8 // a task is assigned to a node, or taken from it
+	KindBackfill   Kind = 4 // a schema change under way looks at some more rows
+	KindFinish     Kind = 5 // a schema change under way becomes the schema, or is given up
 )
 
 // Bounds of an entry. The decoder holds every input to them.
@@ -68,12 +70,17 @@ type Batch struct {
 	Items         []Item
 }
 
-// Schema is an entry that replaces the group's schema.
+// Schema is an entry that replaces the group's schema, or begins to: where rows
+// must be looked at, backfills and a finish follow.
 type Schema struct {
 	Origin
 	TimeMillis int64
 	IfMatch    uint64 // apply only if this is the present version, or NoSchema; 0: always
-	Document   []byte // canonical JSON of the document
+	// IfBegun: apply only if this many changes were begun before, plus one, so that
+	// an entry that comes late, or twice, does not begin anew what was given up; 0:
+	// always.
+	IfBegun  uint64
+	Document []byte // canonical JSON of the document
 }
 
 // NoSchema as a precondition: the group has no schema yet.
@@ -130,3 +137,23 @@ type Verdict struct {
 // Held says that the verdict is that there is none: copies differ, and no
 // majority of them agrees.
 func (v *Verdict) Held() bool { return len(v.Agreed) == 0 }
+
+// Backfill is an entry at which a schema change under way looks at some more of
+// the rows that were there before it began. One that was proposed for another
+// change or step is passed over, so that it can be proposed again without harm.
+type Backfill struct {
+	Origin
+	TimeMillis int64
+	Change     uint64 // the change's number
+	Step       uint64 // how many backfills of it were applied before
+	Rows       uint64 // how many rows to look at, at the most; the engine has a bound of its own
+}
+
+// Finish is an entry that ends a schema change under way: with all rows looked
+// at and nothing against it, users see it from here on; else it is given up.
+type Finish struct {
+	Origin
+	TimeMillis int64
+	Change     uint64 // the change's number
+	Abandon    bool   // give it up, whatever was found
+}

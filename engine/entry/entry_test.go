@@ -28,13 +28,15 @@ func golden() map[string][]byte {
 	}
 	return map[string][]byte{
 		"batch":      entry.AppendBatch(nil, &batch),
-		"schema":     entry.AppendSchema(nil, &entry.Schema{Origin: origin, TimeMillis: 5, IfMatch: 3, Document: []byte(`{"tables":{}}`)}),
+		"schema":     entry.AppendSchema(nil, &entry.Schema{Origin: origin, TimeMillis: 5, IfMatch: 3, IfBegun: 2, Document: []byte(`{"tables":{}}`)}),
 		"assign":     entry.AppendAssign(nil, &entry.Assign{Origin: origin, TimeMillis: 7, Task: "sweep", Holder: 1 << 40, Epoch: 12}),
 		"checkpoint": entry.AppendCheckpoint(nil, &entry.Checkpoint{Origin: origin, TimeMillis: 6, ID: 99, Contents: entry.ContentsScrubbed}),
 		"verdict": entry.AppendVerdict(nil, &entry.Verdict{
 			Origin: origin, TimeMillis: 7, Checkpoint: 99, Revision: 1000, Running: [32]byte{1}, HasContent: true, Content: [32]byte{2},
 			Agreed: []uint64{1, 3}, Differed: []uint64{200}, Chosen: true,
 		}),
+		"backfill": entry.AppendBackfill(nil, &entry.Backfill{Origin: origin, TimeMillis: 7, Change: 4, Step: 200, Rows: 1000}),
+		"finish":   entry.AppendFinish(nil, &entry.Finish{Origin: origin, TimeMillis: 8, Change: 4, Abandon: true}),
 	}
 }
 
@@ -78,9 +80,30 @@ func TestTornEntriesAreRefused(t *testing.T) {
 			t.Errorf("%s with a byte too many: %v", name, err)
 		}
 	}
-	for _, head := range [][]byte{{2, 1}, {1, 0}, {1, 4}, {0, 0}} {
+	for _, head := range [][]byte{{2, 1}, {1, 0}, {1, 200}, {0, 0}} {
 		if err := entry.Check(head); !errors.Is(err, entry.ErrVersion) {
 			t.Errorf("version %d kind %d: %v", head[0], head[1], err)
+		}
+	}
+}
+
+// The primary stamps what it was sent, and changes nothing else.
+func TestRestamp(t *testing.T) {
+	origin := entry.Origin{Proposer: 9, Sequence: 1 << 40}
+	for name, cmd := range golden() {
+		got, err := entry.Restamp(nil, cmd, origin, 77)
+		if name == "batch" {
+			if err == nil {
+				t.Error("a batch has a seed besides, and was stamped")
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		back, err := entry.Restamp(nil, got, entry.Origin{Proposer: 0x0102030405060708, Sequence: 300}, map[string]int64{"schema": 5, "checkpoint": 6, "assign": 7, "backfill": 7, "finish": 8, "verdict": 7, "language": 8}[name])
+		if err != nil || !bytes.Equal(back, cmd) || bytes.Equal(got, cmd) || entry.Check(got) != nil {
+			t.Errorf("%s: stamped and stamped back it is %x, was %x (%v)", name, back, cmd, err)
 		}
 	}
 }
@@ -151,6 +174,18 @@ func reencode(t failer, cmd []byte) []byte {
 			t.Fatal(err)
 		}
 		return entry.AppendVerdict(nil, &v)
+	case entry.KindBackfill:
+		b, err := r.Backfill()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return entry.AppendBackfill(nil, &b)
+	case entry.KindFinish:
+		f, err := r.Finish()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return entry.AppendFinish(nil, &f)
 	}
 	b, err := r.Batch()
 	if err != nil {

@@ -3,8 +3,10 @@ package partition
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
+	"lockstep/engine"
 	"lockstep/engine/entry"
 	"lockstep/engine/lang"
 	"lockstep/engine/program"
@@ -72,7 +74,8 @@ procedures:
       - update: {table: accounts, key: ["params.id"], set: {owner: "params.owner", note: "{'by': tx.id, 'n': [1, 2.5, null]}"}}
 `
 
-// second adds a table and a column, and drops the index.
+// second adds a table, a column and two indexes, and drops an index: rows must be
+// looked at.
 const secondSchema = `
 tables:
   accounts:
@@ -84,6 +87,9 @@ tables:
       seen: {type: timestamp, optional: true}
       limit: {type: int, default: "7"}
     key: [id]
+    indexes:
+      by_limit: {columns: [limit, balance]}
+      by_name: {columns: [owner, id], unique: true}
     checks:
       - {expr: "row.balance >= 0", code: overdraft}
   audit:
@@ -109,6 +115,9 @@ procedures:
     steps:
       - upsert: {table: accounts, key: ["params.id"], set: {owner: "params.owner", balance: "row == null ? 0 : row.balance"}}
 `
+
+// refusedSchema is one that rows break sooner or later.
+var refusedSchema = strings.Replace(bankSchema, "by_owner: {columns: [owner]}", "by_owner: {columns: [owner]}\n      alone: {columns: [owner], unique: true}", 1)
 
 func newHistory(t testing.TB, seed uint64) *history {
 	env, err := lang.NewEnv()
@@ -147,6 +156,38 @@ func (h *history) schema(text string, version uint64) {
 	next.Version = version
 	h.compiled = next
 	h.log(entry.AppendSchema(nil, &entry.Schema{Origin: h.origin(), TimeMillis: h.now, Document: doc.Canonical()}))
+}
+
+// steps logs a change that goes in steps, with transactions in between; some steps
+// come twice, as after a failover, or too late.
+func (h *history) steps(text string, change uint64) {
+	doc, problems := schema.Parse([]byte(text))
+	if problems != nil {
+		h.t.Fatal(problems)
+	}
+	begin := func() {
+		h.log(entry.AppendSchema(nil, &entry.Schema{Origin: h.origin(), TimeMillis: h.now, IfBegun: change, Document: doc.Canonical()}))
+	}
+	begin()
+	for step := range uint64(accounts / 4) {
+		h.batch(1 + h.rng.IntN(6))
+		for again := h.rng.IntN(4); again < 4; again += 2 {
+			h.log(entry.AppendBackfill(nil, &entry.Backfill{Origin: h.origin(), TimeMillis: h.now, Change: change, Step: step, Rows: 4 + uint64(h.rng.IntN(6))}))
+		}
+		if h.rng.IntN(4) == 0 {
+			begin()
+		}
+	}
+	next, _, problems := program.Build(h.compiled, doc, h.env)
+	if problems != nil {
+		h.t.Fatal(problems)
+	}
+	h.log(entry.AppendFinish(nil, &entry.Finish{Origin: h.origin(), TimeMillis: h.now, Change: change}))
+	if version := h.replayed().Schema; version != h.compiled.Version {
+		next.Version = version
+		h.compiled = next
+	}
+	begin() // one that comes late begins nothing anew
 }
 
 // batch logs one entry of n transactions.
@@ -211,21 +252,25 @@ func (h *history) document() string {
 	}
 }
 
-// generate logs a whole history with a change of schema in its middle.
+// generate logs a whole history with changes of schema in its middle: one that
+// fails, and one that comes to hold.
 func (h *history) generate(entries int) {
 	for i := range entries {
-		if i == entries/2 {
-			h.schema(secondSchema, h.replayed())
+		switch i {
+		case entries / 3:
+			h.steps(refusedSchema, 1)
+		case entries / 2:
+			h.steps(secondSchema, 2)
 		}
 		h.batch(1 + h.rng.IntN(6))
 	}
 }
 
-// replayed executes what is logged so far and returns the revision that a change
-// logged next will get: the schema's version is the revision that applied it.
-func (h *history) replayed() uint64 {
+// replayed executes what is logged so far: a schema's version is the revision at
+// which it came to hold.
+func (h *history) replayed() engine.Position {
 	p := openTest(h.t, newDisk())
 	defer p.close()
 	p.apply(h.entries)
-	return p.Position().Revision + 1
+	return p.Position()
 }

@@ -155,6 +155,10 @@ func TestCopiesAgreeHoweverEntriesCome(t *testing.T) {
 			plain.apply([]entry.Raw{e})
 		}
 		want := plain.result(h)
+		ends := plain.published.Load().ends
+		if len(ends) != 2 || ends[0].Version != 0 || ends[0].Broken == 0 || ends[1].Version == 0 {
+			t.Fatalf("seed %d: of two schema changes one was to fail and one to hold: %+v", seed, ends)
+		}
 		plain.close()
 		if want.revision < 200 || len(want.outcomes) < 10_000 {
 			t.Fatalf("seed %d: the history is too quiet to prove anything: %d revisions", seed, want.revision)

@@ -60,6 +60,7 @@ type Partition struct {
 	diverged  atomic.Bool
 	published atomic.Pointer[published]
 	waiters   waiters
+	changes   changeWatch
 	checks    checks
 }
 
@@ -68,12 +69,15 @@ type published struct {
 	engine.Position
 	compiled *program.Compiled
 	judged   engine.Judged
+	change   *engine.ChangeStatus // nil: no schema change is under way
+	ends     []engine.ChangeEnd
 }
 
 // New makes a partition; the log opens it.
 func New(cfg Config) *Partition {
 	p := &Partition{cfg: cfg, closed: make(chan struct{})}
 	p.published.Store(&published{})
+	p.changes.init()
 	p.checks.init(p)
 	p.checks.equal = cfg.Known
 	return p
@@ -106,9 +110,10 @@ func (p *Partition) loadMachine() error {
 	return nil
 }
 
-// Apply executes entries in order and commits them together. A schema change
-// and a checkpoint are commits of their own: the one so that it sees what came
-// before it in the store, the other so that a snapshot is of its revision. So is a
+// Apply executes entries in order and commits them together. The steps of a
+// schema change and a checkpoint are commits of their own: the ones so that they
+// see what came before them in the store, the other so that a snapshot is of its
+// revision. So is a
 // verdict, so that what it is compared with is committed.
 func (p *Partition) Apply(entries []entry.Raw) error {
 	for i := range entries {
@@ -116,7 +121,7 @@ func (p *Partition) Apply(entries []entry.Raw) error {
 			return nil
 		}
 		kind := entry.KindOf(entries[i].Cmd)
-		alone := kind == entry.KindSchema || kind == entry.KindCheckpoint || kind == entry.KindVerdict
+		alone := alone(kind)
 		if alone {
 			if err := p.commit(); err != nil {
 				return p.stop(err)
@@ -140,6 +145,14 @@ func (p *Partition) Apply(entries []entry.Raw) error {
 	return nil
 }
 
+func alone(kind entry.Kind) bool {
+	switch kind {
+	case entry.KindSchema, entry.KindBackfill, entry.KindFinish, entry.KindCheckpoint, entry.KindVerdict:
+		return true
+	}
+	return false
+}
+
 func (p *Partition) commit() error {
 	done, err := p.machine.Commit()
 	if err != nil {
@@ -154,8 +167,11 @@ func (p *Partition) commit() error {
 
 func (p *Partition) publish() {
 	pos := p.machine.Position()
-	p.published.Store(&published{Position: pos, compiled: p.machine.Compiled(), judged: p.machine.Judged()})
+	next := &published{Position: pos, compiled: p.machine.Compiled(), change: p.machine.Change(), judged: p.machine.Judged()}
+	_, next.ends = p.machine.ChangeEnds()
+	p.published.Store(next)
 	p.waiters.wake(pos.Index, pos.Revision)
+	p.changes.wake(next.change, next.ends)
 }
 
 // stop reports an error of Apply and keeps it from being taken for anything

@@ -93,8 +93,11 @@ func (p *Partition) View() (*View, error) {
 	return &View{View: v, snap: snap, env: p.cfg.Env}, nil
 }
 
-// Rehearse finds what a schema document would do.
-func (v *View) Rehearse(document []byte) engine.Rehearsal { return v.View.Rehearse(document, v.env) }
+// Rehearse finds what a schema document would do, by looking at no more than the
+// given number of rows (0: at all), until stop is closed.
+func (v *View) Rehearse(document []byte, rows uint64, stop <-chan struct{}) engine.Rehearsal {
+	return v.View.Rehearse(document, v.env, rows, stop)
+}
 
 // Close lets go of the snapshot.
 func (v *View) Close() { _ = v.snap.Close() }

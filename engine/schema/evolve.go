@@ -9,24 +9,6 @@ import (
 	"lockstep/engine/value"
 )
 
-// Change is what replacing one schema by another means for stored rows.
-type Change struct {
-	DroppedTables  []uint32 // numbers whose rows and index entries go
-	DroppedIndexes []uint32 // numbers whose entries go, those of dropped tables included
-	Look           []Look   // tables whose rows must be looked at before the schema may hold
-}
-
-// Look is a table that keeps its rows and has new indexes or checks, to which
-// those rows must conform.
-type Look struct {
-	Table   *Table // of the new schema
-	Indexes []*Index
-	Checks  []*Check
-}
-
-// NoRows tells whether the change can be made without looking at any row.
-func (c *Change) NoRows() bool { return len(c.Look) == 0 }
-
 // Evolve compiles a document as the successor of an old schema, nil at first.
 // What the new document may change is in transactions.md (Schema); anything
 // else is a problem that names it. The tx stands for the entry that applies the
@@ -56,11 +38,11 @@ func Evolve(old *Schema, doc *Document, env *lang.Env, tx *lang.Tx) (*Schema, Ch
 			e.carried(t, before, numbers)
 		}
 	}
-	e.dropped(old, tables)
 	if !ps.None() {
 		return nil, Change{}, ps.List()
 	}
-	return assemble(doc, e.layout, tables), e.change, nil
+	next := assemble(doc, e.layout, tables)
+	return next, Difference(old, next), nil
 }
 
 // Load compiles a schema that was applied before, from its stored parts.
@@ -95,7 +77,6 @@ type evolution struct {
 	ps     *tree.Problems
 	tx     *lang.Tx
 	layout Layout
-	change Change
 }
 
 // place is a cursor at a part of a table in the new document.
@@ -148,27 +129,12 @@ func (e *evolution) carried(t, before *Table, numbers *TableLayout) {
 		l.Columns = append(l.Columns, ColumnLayout{Name: col.Name, ID: l.NextColumn, Fill: e.fill(t, col)})
 		l.NextColumn++
 	}
-	look := Look{Table: t}
 	for _, x := range t.Indexes {
 		if was := before.Index(x.Name); was != nil && sameIndex(t, x, before, was) {
 			l.Indexes = append(l.Indexes, IndexLayout{Name: x.Name, ID: was.ID})
 			continue
 		}
 		l.Indexes = append(l.Indexes, e.newIndex(x))
-		look.Indexes = append(look.Indexes, x)
-	}
-	for _, c := range t.Checks {
-		if !slices.ContainsFunc(before.Checks, func(was *Check) bool { return was.text == c.text }) {
-			look.Checks = append(look.Checks, c)
-		}
-	}
-	for _, was := range before.Indexes {
-		if !slices.ContainsFunc(l.Indexes, func(x IndexLayout) bool { return x.ID == was.ID }) {
-			e.change.DroppedIndexes = append(e.change.DroppedIndexes, was.ID)
-		}
-	}
-	if len(look.Indexes)+len(look.Checks) > 0 {
-		e.change.Look = append(e.change.Look, look)
 	}
 	e.finish(t, l)
 }
@@ -198,39 +164,15 @@ func presence(c *Column) string {
 // fill is what existing rows show in a new column.
 func (e *evolution) fill(t *Table, col *Column) value.Value {
 	c := e.place(t, "columns", col.Name)
-	switch {
-	case col.MustBeGiven():
+	if col.MustBeGiven() {
 		c.Fail(tree.Invalid, "the new column %s.%s must be optional or have a default, since rows may exist", t.Name, col.Name)
 		return value.Value{}
-	case col.Default == nil:
-		return value.Value{}
 	}
-	v, fault := col.Default.Eval(&lang.Frame{Slots: make([]value.Value, FirstSlot), Tx: e.tx, Meter: &lang.Meter{Limit: fillCost}})
-	if fault == nil {
-		v, fault = lang.Conform(v, col.Type)
-	}
+	v, fault := evalFill(col, e.tx)
 	if fault != nil {
 		c.Field("default").Fail(tree.Invalid, "the default, which existing rows would show, can't be evaluated: %s", fault.Message())
 	}
 	return v
-}
-
-// dropped lists what the new schema no longer has.
-func (e *evolution) dropped(old *Schema, tables []*Table) {
-	if old == nil {
-		return
-	}
-	for _, was := range old.Tables {
-		if slices.ContainsFunc(tables, func(t *Table) bool { return t.Name == was.Name }) {
-			continue
-		}
-		e.change.DroppedTables = append(e.change.DroppedTables, was.ID)
-		for _, x := range was.Indexes {
-			e.change.DroppedIndexes = append(e.change.DroppedIndexes, x.ID)
-		}
-	}
-	slices.Sort(e.change.DroppedTables)
-	slices.Sort(e.change.DroppedIndexes)
 }
 
 func keyNames(t *Table) []string { return columnNames(t, t.Key) }

@@ -74,6 +74,26 @@ type GroupStatus struct {
 	Primary    string            `json:"primary"`
 	Revision   uint64            `json:"revision"`
 	Partitions []PartitionStatus `json:"partitions"`
+
+	SchemaChange *SchemaChange `json:"schema_change,omitempty"` // nil: none is under way
+}
+
+// SchemaChange is a schema change under way.
+type SchemaChange struct {
+	Change    uint64 `json:"change"`  // its number in the group
+	Version   uint64 `json:"version"` // of the schema that holds meanwhile
+	State     string `json:"state"`   // building, built or failed
+	Started   string `json:"started"` // RFC 3339
+	RowsDone  uint64 `json:"rows_done"`
+	RowsTotal uint64 `json:"rows_total,omitempty"` // about; 0 while they are being counted
+}
+
+// String says how far it is.
+func (c *SchemaChange) String() string {
+	if c.RowsTotal == 0 {
+		return fmt.Sprintf("%s, %d rows looked at", c.State, c.RowsDone)
+	}
+	return fmt.Sprintf("%s, %d of about %d rows looked at", c.State, c.RowsDone, c.RowsTotal)
 }
 
 // PartitionStatus is one copy of a group.

@@ -24,6 +24,7 @@ type copyOf struct {
 	log       *txlog.Group
 	orderer   atomic.Pointer[order.Orderer]
 	catalogs  catalogs
+	counted   atomic.Pointer[rowCount]
 	primaries *statuses // what peers say of themselves, for lag
 	self      txlog.NodeID
 	session   uint64 // of this node's router
@@ -60,6 +61,7 @@ func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 	}
 	c.orderer.Store(o)
 	n.orders.Add(o)
+	n.work.Go(func() { n.driveChanges(c) })
 	return c, nil
 }
 

@@ -19,6 +19,15 @@
 // every step can be repeated, so that a crash in the middle leads on. What is
 // wished stands in the catalog; what is, in a group's log and membership.
 //
+// # Schema changes
+//
+// A change that must look at rows goes in steps (package engine). How far it is
+// stands in the group's state; here is who drives it (change.go): the node that is
+// primary proposes the next step, waits until it is applied, leaves the group to
+// others for as long as that took, and goes on. A new primary finds the state and
+// does the same. Whoever asked for the change waits, at any node, for its own copy
+// to know how it ended; a document that is asked for again joins.
+//
 // # Life
 //
 // The first node begins a cluster (Bootstrap). Others ask any member to join

@@ -33,6 +33,16 @@ const (
 	// looks for a node that answers: many elections. forwardPause lies between.
 	forwardPatience = 3 * time.Second
 	forwardPause    = 50 * time.Millisecond
+	// changeLook is how often a copy that is not primary looks whether it has
+	// become so while a schema change is under way; changeStepWait bounds one step
+	// of it, changeRetry lies between one that failed and the next.
+	changeLook     = 50 * time.Millisecond
+	changeStepWait = 5 * time.Second
+	changeRetry    = 50 * time.Millisecond
+	// Between two steps the primary leaves as much time to other transactions as
+	// the last one took, within these bounds.
+	changePauseLeast = time.Millisecond
+	changePauseMost  = 200 * time.Millisecond
 	// maxSystemVoters is how many copies of the catalog have a vote.
 	maxSystemVoters = 5
 	// maxCopies is how many copies a group can be made with: each transaction is
@@ -43,3 +53,7 @@ const (
 // readyLag is how many revisions a copy may be behind and still count as ready:
 // less than a second's worth under load.
 const readyLag = 20_000
+
+// rehearsedRows is how many rows a schema change is tried on before it is begun:
+// some 20 ms at the node that was asked, which nobody else waits for.
+const rehearsedRows = 20_000

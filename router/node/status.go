@@ -26,6 +26,8 @@ type copyReport struct {
 	Leader   string `json:"leader,omitempty"` // id of the node that leads, as heard there
 	Term     uint64 `json:"term,omitempty"`
 	Keys     int64  `json:"key_window_seconds"`
+
+	Change *router.SchemaChange `json:"schema_change,omitempty"`
 }
 
 // statuses is what was last heard of each peer.
@@ -145,7 +147,7 @@ func (n *Node) report() nodeReport {
 	}
 	for _, c := range n.allCopies() {
 		pos := c.part.Position()
-		report := copyReport{Revision: pos.Revision, Schema: pos.Schema, Keys: pos.KeyWindowMillis / 1000}
+		report := copyReport{Revision: pos.Revision, Schema: pos.Schema, Keys: pos.KeyWindowMillis / 1000, Change: c.schemaChange()}
 		if leader, term, ok := c.log.Leader(); ok {
 			report.Leader, report.Term = leader.String(), term
 		}
@@ -201,6 +203,7 @@ func (n *Node) groupStatus(cat *catalog, g groupRow) router.GroupStatus {
 		reports[p.node] = report
 		s.Revision = max(s.Revision, report.Revision)
 		s.SchemaVersion = max(s.SchemaVersion, report.Schema)
+		s.SchemaChange = furtherChange(s.SchemaChange, report.Change)
 		// The highest term that anyone has heard of is the present one.
 		if id, err := txlog.ParseNodeID(report.Leader); err == nil && report.Term >= term {
 			primary, term = id, report.Term
@@ -209,6 +212,7 @@ func (n *Node) groupStatus(cat *catalog, g groupRow) router.GroupStatus {
 	at, known := reports[primary]
 	if known {
 		s.Primary, s.Revision, s.KeyWindowSeconds = cat.nodeName(primary), at.Revision, at.Keys
+		s.SchemaChange = at.Change
 	}
 	for _, p := range copies {
 		s.Partitions = append(s.Partitions, n.partitionStatus(cat, p, reports, primary, s.Revision))
@@ -217,6 +221,14 @@ func (n *Node) groupStatus(cat *catalog, g groupRow) router.GroupStatus {
 		s.Durability = fmt.Sprintf("%d copies", have)
 	}
 	return s
+}
+
+// furtherChange is the later of two reports of a group's schema change.
+func furtherChange(a, b *router.SchemaChange) *router.SchemaChange {
+	if a == nil || b != nil && (b.Change > a.Change || b.Change == a.Change && b.RowsDone > a.RowsDone) {
+		return b
+	}
+	return a
 }
 
 func (n *Node) partitionStatus(cat *catalog, p partitionRow, reports map[txlog.NodeID]copyReport, primary txlog.NodeID, revision uint64) router.PartitionStatus {

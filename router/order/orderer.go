@@ -254,6 +254,14 @@ func rawForm(r *Request) (entry.Kind, []byte) {
 		v := *r.Verdict
 		v.Origin, v.TimeMillis = entry.Origin{}, 0
 		return entry.KindVerdict, entry.AppendVerdict(nil, &v)
+	case r.Backfill != nil:
+		b := *r.Backfill
+		b.Origin, b.TimeMillis = entry.Origin{}, 0
+		return entry.KindBackfill, entry.AppendBackfill(nil, &b)
+	case r.Finish != nil:
+		f := *r.Finish
+		f.Origin, f.TimeMillis = entry.Origin{}, 0
+		return entry.KindFinish, entry.AppendFinish(nil, &f)
 	}
 	return entry.KindBatch, nil
 }

@@ -36,6 +36,10 @@ type Request struct {
 	// Checkpoint or Verdict, if set, is ordered in Item's place.
 	Checkpoint *entry.Checkpoint
 	Verdict    *entry.Verdict
+	// Backfill and Finish, if set, are ordered in Item's place: steps of a schema
+	// change. One that comes twice does nothing the second time.
+	Backfill *entry.Backfill
+	Finish   *entry.Finish
 
 	// Deadline is when an answer must be there.
 	Deadline time.Time

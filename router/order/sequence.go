@@ -126,23 +126,15 @@ func (o *Orderer) depart(p *pending) ref {
 	return p.ref()
 }
 
-// stamp fills in what the primary adds to an entry that is no batch.
+// stamp fills in what the primary adds to an entry that is no batch. Every such
+// entry was encoded here, or checked when a peer sent it; copies would pass over
+// one that was not.
 func stamp(raw []byte, origin entry.Origin, millis int64) []byte {
-	var r entry.Reader
-	kind, _ := r.Reset(raw)
-	if kind == entry.KindSchema {
-		s, _ := r.Schema()
-		s.Origin, s.TimeMillis = origin, millis
-		return entry.AppendSchema(nil, &s)
+	cmd, err := entry.Restamp(nil, raw, origin, millis)
+	if err != nil {
+		return raw
 	}
-	if kind == entry.KindVerdict {
-		v, _ := r.Verdict()
-		v.Origin, v.TimeMillis = origin, millis
-		return entry.AppendVerdict(nil, &v)
-	}
-	c, _ := r.Checkpoint()
-	c.Origin, c.TimeMillis = origin, millis
-	return entry.AppendCheckpoint(nil, &c)
+	return cmd
 }
 
 // Applied gives the verdicts on an entry that this router proposed, one for each

@@ -164,12 +164,7 @@ func (f *fields) body(a *asked) error {
 		a.conditional = s.IfMatch != 0
 		return err
 	}
-	if kind == entry.KindVerdict {
-		_, err = r.Verdict()
-		return err
-	}
-	_, err = r.Checkpoint()
-	return err
+	return entry.Check(a.raw)
 }
 
 // appendRequest appends one request of a frame.
