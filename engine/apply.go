@@ -52,6 +52,8 @@ func (m *Machine) applyCommand(cmd []byte) error {
 			err = m.applySchema()
 		case entry.KindCheckpoint:
 			err = m.applyCheckpoint()
+		case entry.KindLanguage:
+			err = m.applyLanguage()
 		case entry.KindAssign:
 			err = m.applyAssign()
 		case entry.KindVerdict:

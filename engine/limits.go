@@ -31,6 +31,8 @@ const (
 	feedMillis   = 60 * 60 * 1000
 	feedBytes    = 1 << 30
 	feedSegments = 16
+	// firstLanguage is the language version that every group begins with.
+	firstLanguage = 1
 	// maxSessions is how many router sessions are remembered; a window takes
 	// 8 KiB of memory. A session unseen for the key retention goes anyway.
 	maxSessions = 1024

@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"lockstep/engine/entry"
 	"lockstep/engine/lang"
@@ -58,7 +59,7 @@ type Options struct {
 	// Everyone keeps the verdicts of all entries, whoever proposed them, in the
 	// order of the entries: for a replay. It changes no state.
 	Everyone bool
-	// Env is the pinned language environment.
+	// Env has the language versions that this program knows.
 	Env *lang.Env
 }
 
@@ -75,12 +76,14 @@ type Machine struct {
 	store    Store
 	batch    Batch
 	compiled *program.Compiled // nil before the first schema
+	env      *lang.Env         // of the language version
 
 	// Replicated state, in memory.
 	index     uint64 // of the last entry applied
 	revision  uint64
 	nowMillis int64 // tx.now: never goes back
 	schema    uint64
+	language  uint32 // version of the language
 	digest    [32]byte
 	keep      retention
 	feedKept  feedRetention
@@ -138,6 +141,7 @@ type Position struct {
 	Revision  uint64
 	NowMillis int64
 	Schema    uint64 // version of the present schema: the revision that applied it; 0: none
+	Language  uint32 // version of the language that transactions are executed in
 	Digest    [32]byte
 	// KeyWindowMillis is for how long back outcomes are certainly kept.
 	KeyWindowMillis int64
@@ -162,7 +166,7 @@ func Open(store Store, opt Options) (*Machine, error) {
 // included.
 func (m *Machine) Position() Position {
 	return Position{
-		Index: m.index, Revision: m.revision, NowMillis: m.nowMillis, Schema: m.schema,
+		Index: m.index, Revision: m.revision, NowMillis: m.nowMillis, Schema: m.schema, Language: m.language,
 		Digest: m.digest, KeyWindowMillis: m.keep.windowMillis(),
 	}
 }
@@ -192,6 +196,12 @@ func (m *Machine) load() error {
 		err = m.decodeState(raw)
 	}
 	m.filters.init(m.keep.buckets)
+	if err == nil {
+		if !ok {
+			m.language = firstLanguage
+		}
+		m.env, err = m.opt.Env.At(m.language)
+	}
 	if err != nil || !ok {
 		return err
 	}
@@ -206,7 +216,7 @@ func (m *Machine) load() error {
 
 func (m *Machine) encodeState(dst []byte) []byte {
 	dst = append(dst, stateVersion)
-	dst = binary.AppendUvarint(dst, uint64(lang.Version))
+	dst = binary.AppendUvarint(dst, uint64(m.language))
 	dst = binary.AppendUvarint(dst, m.revision)
 	dst = binary.AppendUvarint(dst, uint64(m.nowMillis))
 	dst = binary.AppendUvarint(dst, m.schema)
@@ -228,9 +238,10 @@ func (m *Machine) decodeState(src []byte) error {
 		}
 		fields[i], src = v, src[n:]
 	}
-	if fields[0] != uint64(lang.Version) {
-		return fmt.Errorf("the copy was written in language version %d and this program knows version %d: use a program that knows it", fields[0], lang.Version)
+	if fields[0] > math.MaxUint32 {
+		return errState
 	}
+	m.language = uint32(fields[0])
 	m.revision, m.nowMillis, m.schema, m.epoch = fields[1], int64(fields[2]), fields[3], fields[4]
 	if len(src) < len(m.digest) {
 		return errState

@@ -63,7 +63,7 @@ func (m *Machine) changeSchema(e *entry.Schema) (outcome.Outcome, error) {
 	if e.IfBegun != 0 && e.IfBegun != m.begun+1 || e.IfMatch != 0 && e.IfMatch != m.schema && (e.IfMatch != entry.NoSchema || m.schema != 0) {
 		return refusedChange(CodeChanged, fmt.Sprintf("the schema is at version %d, which is another than the change was made for; read it and try again", m.schema), m.schema), nil
 	}
-	next, what, problems := program.BuildAt(m.compiled, doc, m.opt.Env, m.changeTx(m.revision+1))
+	next, what, problems := program.BuildAt(m.compiled, doc, m.env, m.changeTx(m.revision+1))
 	if problems != nil {
 		return refusedChange(CodeInvalid, joinProblems(problems), m.schema), nil
 	}

@@ -44,7 +44,7 @@ func (r *Reader) Reset(cmd []byte) (Kind, error) {
 
 func known(kind Kind) bool {
 	switch kind {
-	case KindBatch, KindSchema, KindCheckpoint, KindBackfill, KindFinish, KindVerdict, KindAssign:
+	case KindBatch, KindSchema, KindCheckpoint, KindBackfill, KindFinish, KindVerdict, KindLanguage, KindAssign:
 		return true
 	}
 	return false
@@ -108,6 +108,19 @@ func (r *Reader) Checkpoint() (Checkpoint, error) {
 	}
 	r.end()
 	return c, r.bad
+}
+
+// Language reads a switch of the language.
+func (r *Reader) Language() (Language, error) {
+	var l Language
+	l.Origin, l.TimeMillis = r.origin()
+	v := r.uvarint("version")
+	if r.bad == nil && (v == 0 || v > math.MaxUint32) {
+		r.fail("version")
+	}
+	l.Version = uint32(v)
+	r.end()
+	return l, r.bad
 }
 
 // Assign reads an assignment.
@@ -198,6 +211,8 @@ func Check(cmd []byte) error {
 		_, err = r.Schema()
 	case KindCheckpoint:
 		_, err = r.Checkpoint()
+	case KindLanguage:
+		_, err = r.Language()
 	case KindAssign:
 		_, err = r.Assign()
 	case KindVerdict:

@@ -15,7 +15,8 @@
 //
 //	entry      = version:1 kind:1 body
 //	version    = 0x01
-//	kind       = 1 batch | 2 schema change | 3 checkpoint | 4 backfill | 5 finish | 6 verdict | 8 assignment
+//	kind       = 1 batch | 2 schema change | 3 checkpoint | 4 backfill | 5 finish | 6 verdict | 7 language | 8 assignment
+//	language   = proposer:8 sequence time_ms version
 //	batch      = proposer:8 sequence time_ms seed:16 schema_version count item*
 //	schema     = proposer:8 sequence time_ms if_match if_begun document
 //	checkpoint = proposer:8 sequence time_ms id:8 contents:1
@@ -26,6 +27,7 @@
 //	replicas   = count replica*
 //	backfill   = proposer:8 sequence time_ms change step rows
 //	finish     = proposer:8 sequence time_ms change abandon:1
+//	language   = proposer:8 sequence time_ms version
 //	assignment = proposer:8 sequence time_ms task holder epoch
 //	item       = flags:1 id fingerprint:16 program params
 //	flags      = bit 0: a client's key, bit 1: inline steps; the others are 0

@@ -120,6 +120,12 @@ func appendReplicas(dst []byte, replicas []uint64) []byte {
 	return dst
 }
 
+// AppendLanguage appends the encoded entry.
+func AppendLanguage(dst []byte, l *Language) []byte {
+	dst = appendOrigin(append(dst, Version, byte(KindLanguage)), l.Origin, l.TimeMillis)
+	return binary.AppendUvarint(dst, uint64(l.Version))
+}
+
 // AppendAssign appends the encoded entry.
 func AppendAssign(dst []byte, a *Assign) []byte {
 	dst = appendOrigin(append(dst, Version, byte(KindAssign)), a.Origin, a.TimeMillis)

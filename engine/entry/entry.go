@@ -12,6 +12,7 @@ const (
 	KindSchema     Kind = 2 // a new schema document
 	KindCheckpoint Kind = 3 // each copy computes its digests here
 	KindVerdict    Kind = 6 // what a majority of the copies computed at a checkpoint
+	KindLanguage   Kind = 7 // the group goes on in another version of the language
 	KindAssign     Kind = 8 // a task is assigned to a node, or taken from it
 	KindBackfill   Kind = 4 // a schema change under way looks at some more rows
 	KindFinish     Kind = 5 // a schema change under way becomes the schema, or is given up
@@ -92,6 +93,13 @@ type Checkpoint struct {
 	TimeMillis int64
 	ID         uint64 // chosen by the proposer; names the digests afterwards
 	Contents   Contents
+}
+
+// Language is an entry that switches the group to another language version.
+type Language struct {
+	Origin
+	TimeMillis int64
+	Version    uint32
 }
 
 // Assign is an entry that assigns a task of the group.

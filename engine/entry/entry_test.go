@@ -29,6 +29,7 @@ func golden() map[string][]byte {
 	return map[string][]byte{
 		"batch":      entry.AppendBatch(nil, &batch),
 		"schema":     entry.AppendSchema(nil, &entry.Schema{Origin: origin, TimeMillis: 5, IfMatch: 3, IfBegun: 2, Document: []byte(`{"tables":{}}`)}),
+		"language":   entry.AppendLanguage(nil, &entry.Language{Origin: origin, TimeMillis: 8, Version: 2}),
 		"assign":     entry.AppendAssign(nil, &entry.Assign{Origin: origin, TimeMillis: 7, Task: "sweep", Holder: 1 << 40, Epoch: 12}),
 		"checkpoint": entry.AppendCheckpoint(nil, &entry.Checkpoint{Origin: origin, TimeMillis: 6, ID: 99, Contents: entry.ContentsScrubbed}),
 		"verdict": entry.AppendVerdict(nil, &entry.Verdict{
@@ -162,10 +163,16 @@ func reencode(t failer, cmd []byte) []byte {
 			t.Fatal(err)
 		}
 		return entry.AppendCheckpoint(nil, &c)
+	case entry.KindLanguage:
+		l, err := r.Language()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return entry.AppendLanguage(nil, &l)
 	case entry.KindAssign:
 		a, err := r.Assign()
 		if err != nil {
-			return nil
+			t.Fatal(err)
 		}
 		return entry.AppendAssign(nil, &a)
 	case entry.KindVerdict:

@@ -3,6 +3,8 @@ package lang
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -17,8 +19,13 @@ import (
 )
 
 // Env is the pinned environment: the grammar, the macros and the functions of
-// one language version. Build one and share it; it is safe for concurrent use.
+// one language version, and beside it those of the other versions that this
+// program knows. Build one and share it; it is safe for concurrent use.
 type Env struct {
+	version  uint32
+	versions map[uint32]*Env // this one included; shared by all of them
+	extra    uint64          // cost of an expression beside its nodes'
+
 	parser   *parser.Parser
 	declared *checker.Env // functions only; scopes add their variables to a child
 	builders map[string]builder
@@ -27,9 +34,35 @@ type Env struct {
 	signatures map[string][]string // for messages
 }
 
-// NewEnv builds the environment. It fails only where the table of functions
-// contradicts itself.
+// NewEnv builds the environment of Version. It fails only where the table of
+// functions contradicts itself.
 func NewEnv() (*Env, error) {
+	e, err := newEnv(Version, functions())
+	if err != nil {
+		return nil, err
+	}
+	e.versions = map[uint32]*Env{Version: e}
+	return e, nil
+}
+
+// Version is the language version that expressions are compiled under.
+func (e *Env) Version() uint32 { return e.version }
+
+// At is the environment of a version. Where this program does not know it, the
+// error says which it knows; the copy must not go on then, for it can't execute
+// what the others do.
+func (e *Env) At(version uint32) (*Env, error) {
+	if at := e.versions[version]; at != nil {
+		return at, nil
+	}
+	known := slices.Sorted(maps.Keys(e.versions))
+	return nil, fmt.Errorf("%w: version %d, where this program knows %v; run a program that knows it", ErrUnknownVersion, version, known)
+}
+
+// ErrUnknownVersion says that a language version is not known to this program.
+var ErrUnknownVersion = errors.New("unknown language version")
+
+func newEnv(version uint32, table []function) (*Env, error) {
 	p, err := parser.NewParser(
 		parser.Macros(parser.AllMacros...),
 		parser.MaxRecursionDepth(MaxDepth),
@@ -48,8 +81,8 @@ func NewEnv() (*Env, error) {
 	if err != nil {
 		return nil, fmt.Errorf("building the type checker: %w", err)
 	}
-	e := &Env{parser: p, declared: declared, builders: map[string]builder{}, signatures: map[string][]string{}}
-	for _, fn := range functions() {
+	e := &Env{version: version, parser: p, declared: declared, builders: map[string]builder{}, signatures: map[string][]string{}}
+	for _, fn := range table {
 		decl, err := fn.declare()
 		if err != nil {
 			return nil, fmt.Errorf("declaring %s: %w", fn.name, err)
@@ -85,7 +118,7 @@ func (e *Env) Compile(src string, s *Scope, want *Type) (*Expr, *Problem) {
 	if p != nil {
 		return nil, p
 	}
-	x := &Expr{src: src, typ: n.typ, eval: n.eval, cost: n.cost, locals: c.maxLocals,
+	x := &Expr{src: src, typ: n.typ, eval: n.eval, cost: n.cost + e.extra, locals: c.maxLocals,
 		lit: n.lit, val: n.val, ref: n.ref, slot: n.slot, field: n.field}
 	if want != nil {
 		if p := x.conformTo(*want); p != nil {

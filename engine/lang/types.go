@@ -7,8 +7,10 @@ import (
 	"lockstep/engine/value"
 )
 
-// Version is the language version: of the functions, of their cost, of how
-// faults are worded. It is recorded with a schema and changes with any of them.
+// Version is the newest language version that this program knows: of the
+// functions, of their cost, of how faults are worded. It changes with any of
+// them. A group's own version is recorded with its schema, and is switched
+// through the log.
 const Version uint32 = 1
 
 // Kind is what a static type is at its outermost.

@@ -147,7 +147,7 @@ func (p *Partition) Apply(entries []entry.Raw) error {
 
 func alone(kind entry.Kind) bool {
 	switch kind {
-	case entry.KindSchema, entry.KindBackfill, entry.KindFinish, entry.KindCheckpoint, entry.KindVerdict:
+	case entry.KindSchema, entry.KindBackfill, entry.KindFinish, entry.KindLanguage, entry.KindCheckpoint, entry.KindVerdict:
 		return true
 	}
 	return false

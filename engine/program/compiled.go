@@ -73,6 +73,9 @@ func Load(canonical, layout []byte, env *lang.Env) (*Compiled, error) {
 	if err != nil {
 		return nil, err
 	}
+	if env, err = env.At(s.Language); err != nil {
+		return nil, fmt.Errorf("program: %w", err)
+	}
 	var ps tree.Problems
 	c := compileAll(s, env, &ps)
 	if !ps.None() {

@@ -22,7 +22,7 @@ func Evolve(old *Schema, doc *Document, env *lang.Env, tx *lang.Tx) (*Schema, Ch
 	if !ps.None() {
 		return nil, Change{}, ps.List()
 	}
-	e := evolution{doc: doc, ps: &ps, tx: tx, layout: Layout{Language: lang.Version, NextTable: 1, NextIndex: 1}}
+	e := evolution{doc: doc, ps: &ps, tx: tx, layout: Layout{Language: env.Version(), NextTable: 1, NextIndex: 1}}
 	if old != nil {
 		e.layout.NextTable, e.layout.NextIndex = old.Layout.NextTable, old.Layout.NextIndex
 	}
@@ -55,8 +55,8 @@ func Load(canonical, layout []byte, env *lang.Env) (*Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	if numbers.Language != lang.Version {
-		return nil, fmt.Errorf("schema: the stored schema is of language version %d, this program speaks %d", numbers.Language, lang.Version)
+	if env, err = env.At(numbers.Language); err != nil {
+		return nil, fmt.Errorf("schema: the stored schema: %w", err)
 	}
 	var ps tree.Problems
 	tables := compileTables(doc, env, &ps)
