@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -100,7 +102,7 @@ func (s *scene) command(t *testing.T, d *datadriven.TestData) string {
 	case "entry":
 		return s.entry(d)
 	case "query":
-		return s.query(d.Input)
+		return s.query(d, d.Input)
 	case "rows":
 		return s.rows(d)
 	case "outcome":
@@ -236,31 +238,79 @@ func (s *scene) view() *engine.View {
 	return v
 }
 
-func (s *scene) query(doc string) string {
+// query answers a query: all at once, or page after page of limit=N rows; with
+// explain it tells how it went, and where the budget is set, budget=N times a
+// transaction's.
+func (s *scene) query(d *datadriven.TestData, doc string) string {
+	var o engine.QueryOptions
+	for _, a := range d.CmdArgs {
+		switch a.Key {
+		case "limit":
+			d.ScanArgs(s.t, "limit", &o.Limit)
+		case "budget":
+			d.ScanArgs(s.t, "budget", &o.Budget)
+		case "next":
+			o.After = a.Vals[0]
+		case "explain":
+			o.Explain = true
+		}
+	}
+	var out strings.Builder
+	for {
+		text, next := s.page(doc, o)
+		out.WriteString(text)
+		if o.After = next; next == "" {
+			return out.String()
+		}
+		out.WriteString("\n…\n")
+	}
+}
+
+func (s *scene) page(doc string, o engine.QueryOptions) (text, next string) {
 	v := s.view()
 	p, params, refusal := program.ParseQuery([]byte(doc), v.Compiled())
 	if refusal != nil {
-		return "refused: " + refusal.Error()
+		return "refused: " + refusal.Error(), ""
 	}
-	result, abort, err := v.Run(p, params)
+	o.Document[0] = byte(len(doc))
+	a, err := v.Run(p, params, o)
+	var input *engine.InputError
 	switch {
+	case errors.As(err, &input):
+		return "refused: " + err.Error(), ""
 	case err != nil:
 		s.t.Fatal(err)
-	case abort != nil:
-		return "aborted: " + abort.Error()
+	case a.Abort != nil:
+		text = "aborted: " + a.Abort.Error()
+	default:
+		text = string(value.AppendJSON(nil, a.Result))
 	}
-	return string(value.AppendJSON(nil, result))
+	if a.Trace != nil {
+		for _, t := range a.Trace.Steps {
+			var line bytes.Buffer
+			enc := json.NewEncoder(&line)
+			enc.SetEscapeHTML(false)
+			if err := enc.Encode(t); err != nil {
+				s.t.Fatal(err)
+			}
+			text += "\n" + strings.TrimSpace(line.String())
+		}
+		text += fmt.Sprintf("\n%d steps, %d rows of %d, cost %d of %d", a.Trace.Executed, a.Trace.RowsRead, a.Trace.RowsLimit, a.Trace.Cost, a.Trace.CostLimit)
+	}
+	return text, a.Next
 }
 
 // rows shows a page: rows TABLE [prefix=a,b] [key=a,b] [limit=N].
 func (s *scene) rows(d *datadriven.TestData) string {
 	table, limit := d.CmdArgs[0].Key, engine.DefaultPageRows
-	var prefix []string
+	var o engine.PageOptions
 	v := s.view()
 	for _, a := range d.CmdArgs[1:] {
 		switch a.Key {
 		case "prefix":
-			prefix = a.Vals
+			o.Prefix = a.Vals
+		case "index":
+			d.ScanArgs(s.t, "index", &o.Index)
 		case "limit":
 			d.ScanArgs(s.t, "limit", &limit)
 		case "key":
@@ -269,15 +319,15 @@ func (s *scene) rows(d *datadriven.TestData) string {
 		}
 	}
 	var out strings.Builder
-	for after := ""; ; {
-		page, err := v.Page(table, prefix, limit, after)
+	for o.Limit = limit; ; {
+		page, err := v.Page(table, o)
 		if err != nil {
 			return show(value.Value{}, err)
 		}
 		for _, row := range page.Rows {
 			out.Write(append(value.AppendJSON(nil, row), '\n'))
 		}
-		if after = page.Next; after == "" {
+		if o.After = page.Next; o.After == "" {
 			return out.String()
 		}
 		out.WriteString("…\n")

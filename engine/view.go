@@ -1,10 +1,8 @@
 package engine
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"lockstep/engine/entry"
 	"lockstep/engine/keys"
@@ -130,7 +128,7 @@ var ErrNoTable = errors.New("the schema has no such table")
 
 // InputError says what is wrong with a part of a read's parameters.
 type InputError struct {
-	Field  string // "key", "prefix", "after", "limit"
+	Field  string // "key", "prefix", "index", "after", "limit"
 	Detail string
 }
 
@@ -152,60 +150,6 @@ func (v *View) Row(table string, key []string) (value.Value, error) {
 	return v.Get(t, tuple)
 }
 
-// Page is a part of a table in key order.
-type Page struct {
-	Rows []value.Value
-	Next string // where the next page goes on; empty at the end
-}
-
-// Page reads rows whose key begins with prefix, after a former page's Next.
-func (v *View) Page(table string, prefix []string, limit int, after string) (Page, error) {
-	t, err := v.table(table)
-	if err != nil {
-		return Page{}, err
-	}
-	tuple, err := parseTuple(t, "prefix", prefix)
-	if err != nil {
-		return Page{}, err
-	}
-	if limit < 1 || limit > MaxPageRows {
-		return Page{}, &InputError{"limit", "it is a number from 1 to " + strconv.Itoa(MaxPageRows)}
-	}
-	head := prefixKey(spaceRows, t.ID)
-	start := appendTuple(append([]byte(nil), head...), tuple)
-	end := prefixEnd(start)
-	if after != "" {
-		last, err := base64.RawURLEncoding.DecodeString(after)
-		from := append(head, last...)
-		if err != nil || len(last) == 0 || string(from) < string(start) || string(from) >= string(end) {
-			return Page{}, &InputError{"after", "it is no `next` of a page with this prefix"}
-		}
-		start = append(from, 0)
-	}
-	return v.page(t, start, end, limit)
-}
-
-func (v *View) page(t *schema.Table, start, end []byte, limit int) (Page, error) {
-	it := v.reader.NewIter(start, end)
-	var p Page
-	var last []byte
-	size := 0
-	for ok := it.First(); ok; ok = it.Next() {
-		if len(p.Rows) == limit || size > MaxPageBytes {
-			p.Next = base64.RawURLEncoding.EncodeToString(last)
-			break
-		}
-		row, _, err := decodeRow(it.Value(), t)
-		if err != nil {
-			return Page{}, closeWith(it, fmt.Errorf("row of table %s is damaged: %w", t.Name, err))
-		}
-		last = append(last[:0], it.Key()[prefixBytes:]...)
-		p.Rows = append(p.Rows, row)
-		size += len(it.Value())
-	}
-	return p, closeWith(it, it.Err())
-}
-
 func (v *View) table(name string) (*schema.Table, error) {
 	if v.compiled == nil {
 		return nil, ErrNoTable
@@ -214,21 +158,6 @@ func (v *View) table(name string) (*schema.Table, error) {
 		return t, nil
 	}
 	return nil, ErrNoTable
-}
-
-// Run runs a query's program. An Abort is the query's; an error is not.
-func (v *View) Run(p *program.Program, params value.Value) (value.Value, *program.Abort, error) {
-	if !p.ReadOnly {
-		return value.Value{}, nil, errors.New("a query's program must not write")
-	}
-	f := lang.Frame{
-		Slots: make([]value.Value, max(p.Slots, 1)),
-		Meter: &lang.Meter{Limit: program.CostLimit},
-		Tx:    &lang.Tx{Revision: int64(v.pos.Revision), Now: instant(v.pos.NowMillis)},
-	}
-	f.Slots[0] = params
-	lim := program.DefaultLimits()
-	return p.Run(&f, v, &lim)
 }
 
 // Get, Scan, Put, Delete, Emit, Revision, LastWriter and TaskEpoch are what a query's program reads by.
@@ -269,16 +198,22 @@ func (v *View) LastWriter(t *schema.Table, key []value.Value) (int64, error) {
 // parseTuple reads leading columns of a table's key from text, as they stand in
 // an address: text as it is, numbers decimal, bytes base64url (interface.md).
 func parseTuple(t *schema.Table, field string, texts []string) ([]value.Value, error) {
-	kinds := t.KeyKinds()
-	if len(texts) > len(kinds) {
-		return nil, &InputError{field, fmt.Sprintf("the key of %s has %d columns and %d were given", t.Name, len(kinds), len(texts))}
+	return parseColumns(t, "the key of "+t.Name+" has", t.Key, t.KeyKinds(), field, texts)
+}
+
+// parseColumns reads the first of some columns likewise; whose says for an error
+// what has them.
+func parseColumns(t *schema.Table, whose string, columns []int, kinds []value.Kind, field string, texts []string) ([]value.Value, error) {
+	if len(texts) > len(columns) {
+		return nil, &InputError{field, fmt.Sprintf("%s %d columns and %d were given", whose, len(columns), len(texts))}
 	}
 	tuple := make([]value.Value, len(texts))
 	size := 0
 	for i, text := range texts {
+		column := &t.Columns[columns[i]]
 		v, err := value.ParseText(kinds[i], text)
 		if err != nil {
-			return nil, &InputError{field, fmt.Sprintf("%q is no %s, which column %s is", clip(text), t.Columns[t.Key[i]].Type.String(), t.Columns[t.Key[i]].Name)}
+			return nil, &InputError{field, fmt.Sprintf("%q is no %s, which column %s is", clip(text), column.Type.String(), column.Name)}
 		}
 		tuple[i] = v
 		size += len(text)

@@ -106,14 +106,39 @@ type View interface {
 	Revision() uint64
 	// Row finds one row by the text of its key; null where there is none.
 	Row(table string, key []string) (value.Value, *program.Refusal, error)
-	// Page lists rows in key order after the place that after names; next is the
-	// place to go on from, empty at the end.
-	Page(table string, prefix []string, limit int, after string) (rows []value.Value, next string, refusal *program.Refusal, err error)
+	// Page lists rows in order; next is the place to go on from, empty at the end.
+	Page(table string, o PageOptions) (rows []value.Value, next string, refusal *program.Refusal, err error)
 	// Query runs a read-only document.
-	Query(raw []byte) (value.Value, *program.Abort, *program.Refusal, error)
+	Query(raw []byte, o QueryOptions) (QueryAnswer, *program.Refusal, error)
 	// Outcome finds what became of a transaction.
 	Outcome(id entry.ID) (outcome.Outcome, bool, error)
 	Close()
+}
+
+// PageOptions say which rows of a table a page has.
+type PageOptions struct {
+	Index  string   // the order; empty: the key's
+	Prefix []string // leading columns of it, as text
+	Limit  int      // most rows
+	After  string   // next of the page before; empty: from the beginning
+}
+
+// QueryOptions say how a query runs.
+type QueryOptions struct {
+	Limit   int    // above 0: a page of so many rows of its scan
+	After   string // next of the page before
+	Explain bool
+	// Poll is asked again and again while the query runs, and told the cost so far;
+	// its error ends the query, and is returned.
+	Poll func(used uint64) error
+}
+
+// QueryAnswer is what a query gave.
+type QueryAnswer struct {
+	Result value.Value
+	Abort  *program.Abort // not nil: there is no result
+	Next   string         // where the next page goes on; empty at the end
+	Trace  *program.Trace // where Explain was asked for
 }
 
 // Forwarder sends a request to a node that has an open copy of the group. The

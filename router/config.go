@@ -3,6 +3,7 @@ package router
 import (
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,6 +45,9 @@ type Config struct {
 	MaxConnsPerIP int
 	// HeaderBytes is the largest head of a request.
 	HeaderBytes int
+	// HeavyQueries is how many queries that use more than a transaction may run at
+	// once; others wait.
+	HeavyQueries int
 }
 
 // Defaults are the figures of a server in production.
@@ -59,6 +63,8 @@ func Defaults() Config {
 		Concurrency:   16384,
 		MaxConnsPerIP: 8192,
 		HeaderBytes:   16 << 10,
+		// Half of the processors are left to the log.
+		HeavyQueries: max(1, runtime.GOMAXPROCS(0)/2),
 	}
 }
 
@@ -85,6 +91,9 @@ func (c *Config) Validate() error {
 	if c.Concurrency <= 0 || c.MaxConnsPerIP <= 0 {
 		return fmt.Errorf("router: Concurrency is %d and MaxConnsPerIP %d: give positive numbers", c.Concurrency, c.MaxConnsPerIP)
 	}
+	if c.HeavyQueries <= 0 {
+		return fmt.Errorf("router: HeavyQueries is %d: give a positive number", c.HeavyQueries)
+	}
 	if c.HeaderBytes < 4<<10 {
 		return fmt.Errorf("router: HeaderBytes is %d: give at least 4096, for ids and trace headers must fit", c.HeaderBytes)
 	}
@@ -104,6 +113,7 @@ func (c Config) withDefaults() Config {
 	fill(&c.Concurrency, d.Concurrency)
 	fill(&c.MaxConnsPerIP, d.MaxConnsPerIP)
 	fill(&c.HeaderBytes, d.HeaderBytes)
+	fill(&c.HeavyQueries, d.HeavyQueries)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}

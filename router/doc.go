@@ -29,7 +29,9 @@
 // A read first brings the copy to where its consistency wants it. Linearizable
 // reads share read-index rounds (rounds.go): one round serves all who came
 // before it began. Then a snapshot answers, and nothing else: no read sees two
-// revisions.
+// revisions. A query is asked again and again while it runs whether it should go on
+// (query.go): it ends at its deadline, and once it has used what a transaction may,
+// it waits for a place among the few heavy ones, so that copies go on applying.
 //
 // A group without a copy on this node is served by one that has it: the request
 // travels as it came, once (forward.go). What was forwarded is never forwarded

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -268,17 +269,17 @@ func (v *fakeView) Row(table string, key []string) (value.Value, *program.Refusa
 	return v.row(key[0]), nil, nil
 }
 
-func (v *fakeView) Page(table string, prefix []string, limit int, after string) ([]value.Value, string, *program.Refusal, error) {
+func (v *fakeView) Page(table string, o PageOptions) ([]value.Value, string, *program.Refusal, error) {
 	if r := v.table(table); r != nil {
 		return nil, "", r, nil
 	}
 	var rows []value.Value
 	last := ""
 	for _, id := range slices.Sorted(maps.Keys(v.rows)) {
-		if id <= after || len(prefix) > 0 && !strings.HasPrefix(id, prefix[0]) {
+		if id <= o.After || len(o.Prefix) > 0 && !strings.HasPrefix(id, o.Prefix[0]) {
 			continue
 		}
-		if len(rows) == limit {
+		if len(rows) == o.Limit {
 			return rows, last, nil, nil
 		}
 		rows, last = append(rows, v.row(id)), id
@@ -286,15 +287,29 @@ func (v *fakeView) Page(table string, prefix []string, limit int, after string) 
 	return rows, "", nil, nil
 }
 
-func (v *fakeView) Query(raw []byte) (value.Value, *program.Abort, *program.Refusal, error) {
+// Query gives its params back. With the param abort it aborts, with spin it goes on
+// until it is stopped.
+func (v *fakeView) Query(raw []byte, o QueryOptions) (QueryAnswer, *program.Refusal, error) {
 	_, params, refusal := program.ParseQuery(raw, v.compiled)
 	if refusal != nil {
-		return value.Value{}, nil, refusal, nil
+		return QueryAnswer{}, refusal, nil
+	}
+	if _, spins := params.Shape().Index("spin"); spins {
+		for used := uint64(1); ; used += 20_000 {
+			if err := o.Poll(used); err != nil {
+				return QueryAnswer{}, nil, err
+			}
+			runtime.Gosched()
+		}
+	}
+	a := QueryAnswer{Result: params}
+	if o.Explain {
+		a.Trace = &program.Trace{Steps: []program.StepTrace{{Step: "steps[0]", Kind: "get", Runs: 1}}, Cost: 44}
 	}
 	if _, aborts := params.Shape().Index("abort"); aborts {
-		return value.Value{}, &program.Abort{Code: "not_found", Step: "steps[0]", Message: "no such row"}, nil, nil
+		a.Abort = &program.Abort{Code: "not_found", Step: "steps[0]", Message: "no such row"}
 	}
-	return params, nil, nil, nil
+	return a, nil, nil
 }
 
 func (v *fakeView) Outcome(id entry.ID) (outcome.Outcome, bool, error) {

@@ -42,6 +42,10 @@ const (
 	maxConsistencyLag = time.Hour
 )
 
+// maxHeavyWaiting queries wait for a place among the heavy ones that run; each
+// keeps its snapshot from being reclaimed meanwhile.
+const maxHeavyWaiting = 64
+
 // Bounds of a stream of transactions (application/x-ndjson).
 const (
 	// maxStreamLines of one stream are under way at once: enough to fill entries

@@ -32,6 +32,8 @@ type Problem struct {
 
 	retryAfter time.Duration // advice on a conflict: when to try anew; 0: none
 
+	explained []byte // of an aborted query: how it went, JSON
+
 	aborted bool // Code is an abort's, not one of the table
 	unknown bool // the outcome is unknown although the table says otherwise
 }
@@ -140,6 +142,9 @@ func (p *Problem) appendJSON(dst []byte) []byte {
 	}
 	if p.Step != "" {
 		dst = value.AppendJSONString(append(dst, `,"step":`...), p.Step)
+	}
+	if p.explained != nil {
+		dst = append(append(dst, `,"explain":`...), p.explained...)
 	}
 	if len(p.Errors) > 0 {
 		dst = append(dst, `,"errors":[`...)

@@ -179,33 +179,14 @@ func refusedRead(r *program.Refusal) (*Problem, bool) {
 	return refused(r), dependsOnSchema(r.Code)
 }
 
-// query runs a read-only document.
-func (s *Server) query(rq *request, f *front, v View) (*Problem, bool) {
-	result, abort, refusal, err := v.Query(rq.body.b)
-	switch {
-	case err != nil:
-		return readFailed(err), false
-	case refusal != nil:
-		return refusedRead(refusal)
-	case abort != nil:
-		return abortOf(abort, f.name, v.Revision()), false
-	}
-	out := s.takeBuffer()
-	out.b = strconv.AppendUint(append(out.b, `{"revision":`...), v.Revision(), 10)
-	out.b = value.AppendJSON(append(out.b, `,"result":`...), result)
-	out.b = append(out.b, '}')
-	s.answerJSON(rq, out)
-	return nil, false
-}
-
 // rows answers one row by its key, or a page.
 func (s *Server) rows(rq *request, f *front, v View) (*Problem, bool) {
 	args := rq.ctx.QueryArgs()
 	if !args.Has("key") {
 		return s.page(rq, v)
 	}
-	if args.Has("prefix") || args.Has("after") || args.Has("limit") {
-		return &Problem{Code: "malformed", Detail: "key names one row; prefix, limit and after are for pages"}, false
+	if args.Has("prefix") || args.Has("index") || args.Has("after") || args.Has("limit") {
+		return &Problem{Code: "malformed", Detail: "key names one row; index, prefix, limit and after are for pages"}, false
 	}
 	row, refusal, err := v.Row(rq.arg, texts(args, "key"))
 	switch {
@@ -218,39 +199,6 @@ func (s *Server) rows(rq *request, f *front, v View) (*Problem, bool) {
 	}
 	out := s.takeBuffer()
 	out.b = value.AppendJSON(out.b, row)
-	s.answerJSON(rq, out)
-	return nil, false
-}
-
-// page answers rows in key order.
-func (s *Server) page(rq *request, v View) (*Problem, bool) {
-	args := rq.ctx.QueryArgs()
-	limit := defaultPageRows
-	if text := args.Peek("limit"); text != nil {
-		n, err := strconv.Atoi(string(text))
-		if err != nil || n < 1 || n > maxPageRows {
-			return &Problem{Code: "malformed", Detail: "limit: write a whole number from 1 to " + strconv.Itoa(maxPageRows)}, false
-		}
-		limit = n
-	}
-	rows, next, refusal, err := v.Page(rq.arg, texts(args, "prefix"), limit, string(args.Peek("after")))
-	if err != nil {
-		return readFailed(err), false
-	}
-	if refusal != nil {
-		return refusedRead(refusal)
-	}
-	out := s.takeBuffer()
-	out.b = strconv.AppendUint(append(out.b, `{"revision":`...), v.Revision(), 10)
-	out.b = append(out.b, `,"rows":[`...)
-	for i, row := range rows {
-		out.b = value.AppendJSON(comma(out.b, i), row)
-	}
-	out.b = append(out.b, ']')
-	if next != "" {
-		out.b = value.AppendJSONString(append(out.b, `,"next":`...), next)
-	}
-	out.b = append(out.b, '}')
 	s.answerJSON(rq, out)
 	return nil, false
 }

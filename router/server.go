@@ -48,6 +48,8 @@ type Server struct {
 	buffers sync.Pool // *buffer
 	readers sync.Pool // *reader
 
+	heavy *heavyGate
+
 	lineBuffers sync.Pool // *bufio.Reader
 
 	streams  sync.Map      // *stream being served
@@ -70,6 +72,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, log: cfg.Log, idPrefix: randomHex(6), stopping: make(chan struct{})}
+	s.heavy = newHeavyGate(cfg.HeavyQueries)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.calls.New = func() any { return newCall(s) }
 	s.buffers.New = func() any { return &buffer{b: make([]byte, 0, 1024)} }

@@ -368,6 +368,9 @@ func problemOf(err error) *Problem {
 
 // transact serves one transaction.
 func (s *Server) transact(rq *request, f *front) *Problem {
+	if len(rq.ctx.URI().QueryString()) > 0 && rq.ctx.QueryArgs().Has("explain") {
+		return &Problem{Code: "malformed", Detail: "explain is for queries: a transaction is ordered and executed, not explained; send its reading steps to …/query?explain=true"}
+	}
 	key, present, p := idempotencyKey(&rq.ctx.Request.Header)
 	if p == nil && present {
 		if wrong := entry.CheckKey(key); wrong != "" {

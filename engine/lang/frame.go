@@ -23,17 +23,34 @@ type Tx struct {
 // Meter counts cost against a limit, in units of the language's own table.
 type Meter struct {
 	Used, Limit uint64
+
+	// More, for queries alone, is told what would be used where that is over the
+	// limit, and may raise the limit: so a query is stopped at set amounts of work,
+	// to see whether it should go on. A transaction has none, so that nothing but
+	// its cost can end it.
+	More func(used uint64)
 }
 
 // Charge takes n units before the work that they stand for is done.
 func (m *Meter) Charge(n uint64) *Fault {
 	used := m.Used + n
 	if used < n || used > m.Limit {
-		m.Used = m.Limit
-		return &Fault{Kind: FaultCost}
+		return m.over(used, used < n)
 	}
 	m.Used = used
 	return nil
+}
+
+// over is what is rare, so that Charge stays small.
+func (m *Meter) over(used uint64, wrapped bool) *Fault {
+	if m.More != nil && !wrapped {
+		if m.More(used); used <= m.Limit {
+			m.Used = used
+			return nil
+		}
+	}
+	m.Used = m.Limit
+	return &Fault{Kind: FaultCost}
 }
 
 // chargeText takes what reading or writing n bytes costs.

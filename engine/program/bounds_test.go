@@ -66,7 +66,7 @@ func TestBounds(t *testing.T) {
 		{"a param over a mebibyte", `{"procedure":"open","params":{"id":"a","owner":"` + bytes(value.MaxBytes) + `","balance":1}}`,
 			"cost_exceeded at params: a value is larger than 1048576 bytes or 100000 nodes"},
 		{"more bytes than a transaction may write", steps(9, open, `,"params":{"o":"`+bytes(500_000)+`"}`),
-			"cost_exceeded at steps[8]: more than 4194304 bytes are written"},
+			"cost_exceeded at steps[8]: the limit of bytes written, 4194304 a transaction, is exceeded"},
 		{"a value that doubles", steps(40, `{"let":{"x%d":"params.a + params.a"}}`, `,"params":{"a":"`+long(700_000)+`"}`),
 			"cost_exceeded at steps[0]: a value is larger than 1048576 bytes or 100000 nodes"},
 		{"as many steps as allowed", steps(program.MaxSteps, `{"let":{"x%d":1}}`, ""), "committed"},

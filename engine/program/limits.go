@@ -5,11 +5,18 @@ import "lockstep/engine/schema/tree"
 // What bounds one transaction. All are part of the language version: exceeding
 // one at run time is an outcome, which every copy has to reach alike.
 const (
-	// CostLimit is the budget of cost of one transaction or query, in the units
+	// CostLimit is the budget of cost of one transaction, in the units
 	// of package lang; most units take some ten nanoseconds, the worst of them a
 	// hundred. It keeps a transaction within some ten milliseconds, and within a
 	// fifth of a second whatever it does: apply time is failover time.
 	CostLimit = 1_000_000
+
+	// DefaultQueryBudget is how many times a transaction's budget of steps, rows
+	// and cost a query has where the node's owner says nothing: it holds up no
+	// order, and takes some seconds at the very worst. MaxQueryBudget is the most
+	// that may be configured.
+	DefaultQueryBudget = 20
+	MaxQueryBudget     = 1_000
 
 	// MaxStepsRun is how many steps one run may execute.
 	MaxStepsRun = 100_000
@@ -35,6 +42,8 @@ const (
 	bytesPerUnit  = 16  // bytes of a row that cost one unit
 	nodeOverhead  = 8   // bytes that a value counts beside its text
 	maxMessage    = 1024
+	hintRows      = 100      // read by a scan before a trace has a hint
+	hintFactor    = 10       // times as many as it gave
 	maxKeyInText  = 128      // bytes of a key that a message shows
 	maxKeptBuffer = 64 << 10 // bytes of scratch that are worth keeping
 	maxShownNames = 12       // names that a refusal lists
@@ -62,16 +71,4 @@ const (
 
 func inlineLimits() tree.Limits {
 	return tree.Limits{Bytes: MaxInlineBytes + 64, Depth: inlineDepth, Nodes: inlineNodes}
-}
-
-// Limits is what one run may still do; a run counts down.
-type Limits struct {
-	Steps int // to execute
-	Rows  int // to read
-	Bytes int // to write
-}
-
-// DefaultLimits is what a run may do in all.
-func DefaultLimits() Limits {
-	return Limits{Steps: MaxStepsRun, Rows: MaxRowsRead, Bytes: MaxBytesWritten}
 }

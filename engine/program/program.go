@@ -86,16 +86,5 @@ func (a *Abort) Error() string { return a.Code + " at " + a.Step + ": " + a.Mess
 //
 // An abort leaves what was put before it in the state: the caller takes it back.
 func (p *Program) Run(f *lang.Frame, st State, lim *Limits) (value.Value, *Abort, error) {
-	r := p.scratch.takeRun()
-	r.f, r.st, r.lim = f, st, lim
-	abort, err := r.all(p)
-	var result value.Value
-	if abort == nil && err == nil && p.result != nil {
-		result, abort = r.result(p.result)
-	}
-	p.scratch.giveRun(r)
-	if abort != nil || err != nil {
-		return value.Value{}, abort, err
-	}
-	return result, nil, nil
+	return p.RunWith(f, st, lim, Extras{})
 }

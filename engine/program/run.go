@@ -22,6 +22,10 @@ type run struct {
 	st  State
 	lim *Limits
 
+	extras  Extras    // of a query
+	paged   *scanStep // that goes by extras.Page; nil: none
+	matched int       // rows that the last scan gave
+
 	key     [schema.MaxKeyColumns]value.Value // the key of the present step
 	keyText []byte                            // scratch, to measure long keys
 }
@@ -41,6 +45,7 @@ func (s *scratch) takeRun() *run {
 
 func (s *scratch) giveRun(r *run) {
 	r.f, r.st, r.lim = nil, nil, nil
+	r.extras, r.paged = Extras{}, nil
 	clear(r.key[:])
 	s.runs.Put(r)
 }
@@ -55,6 +60,9 @@ func (r *run) all(p *Program) (*Abort, error) {
 
 // steps executes a list of steps.
 func (r *run) steps(list []step) (*Abort, error) {
+	if r.extras.Trace != nil {
+		return r.traced(list)
+	}
 	for _, s := range list {
 		if abort, err := s.run(r); abort != nil || err != nil {
 			return abort, err
@@ -66,7 +74,7 @@ func (r *run) steps(list []step) (*Abort, error) {
 // begin takes what every step costs.
 func (r *run) begin(at string) *Abort {
 	if r.lim.Steps--; r.lim.Steps < 0 {
-		return &Abort{Code: CodeCostExceeded, Step: at, Message: "more than " + strconv.Itoa(MaxStepsRun) + " steps"}
+		return r.overSteps(at)
 	}
 	if fault := r.f.Meter.Charge(stepCost); fault != nil {
 		return faulted(at, fault)
@@ -163,7 +171,7 @@ func (r *run) read(at string, t *schema.Table, key []value.Value) (value.Value, 
 // countRow takes one of the rows that a run may read.
 func (r *run) countRow(at string) *Abort {
 	if r.lim.Rows--; r.lim.Rows < 0 {
-		return &Abort{Code: CodeCostExceeded, Step: at, Message: "more than " + strconv.Itoa(MaxRowsRead) + " rows are read"}
+		return r.overRows(at)
 	}
 	return nil
 }
@@ -171,7 +179,7 @@ func (r *run) countRow(at string) *Abort {
 // weigh takes what is written, by its size.
 func (r *run) weigh(at string, size int) *Abort {
 	if r.lim.Bytes -= size; r.lim.Bytes < 0 {
-		return &Abort{Code: CodeCostExceeded, Step: at, Message: "more than " + strconv.Itoa(MaxBytesWritten) + " bytes are written"}
+		return r.overBytes(at)
 	}
 	if fault := r.f.Meter.Charge(writeCost + uint64(size)/bytesPerUnit); fault != nil {
 		return faulted(at, fault)

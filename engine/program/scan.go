@@ -56,9 +56,13 @@ func (s *scanStep) run(r *run) (*Abort, error) {
 	if fault := r.f.Meter.Charge(seekCost); fault != nil {
 		return faulted(s.at, fault), nil
 	}
+	if r.paged == s {
+		return s.runPage(r, &span, g)
+	}
 	if err := r.st.Scan(s.table, &span, g.visit); err != nil || g.abort != nil {
 		return g.abort, err
 	}
+	r.matched = g.matched
 	switch {
 	case s.as < 0:
 	case s.count:

@@ -145,7 +145,7 @@ func (c *catalog) addPartition(row value.Value) error {
 // eachRow visits a whole table, a page at a time, at one revision.
 func eachRow(v *partition.View, table string, visit func(value.Value) error) error {
 	for after := ""; ; {
-		page, err := v.Page(table, nil, engine.MaxPageRows, after)
+		page, err := v.Page(table, engine.PageOptions{Limit: engine.MaxPageRows, After: after})
 		if err != nil {
 			return err
 		}

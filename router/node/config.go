@@ -6,6 +6,7 @@ import (
 	"net"
 	"regexp"
 
+	"lockstep/engine/program"
 	"lockstep/txlog"
 )
 
@@ -33,6 +34,9 @@ type Config struct {
 	// MemTableBytes is the memory for rows not flushed yet, divided among the
 	// open groups.
 	MemTableBytes int
+	// QueryBudget is how many times a transaction's budget of steps, rows and cost
+	// a query may use.
+	QueryBudget int
 	// Log takes what people may want to know.
 	Log *slog.Logger
 }
@@ -53,6 +57,7 @@ func Defaults() Config {
 	return Config{
 		HTTP: "127.0.0.1:7400", Raft: "127.0.0.1:7500", Profile: "lan",
 		CacheBytes: defaultCacheBytes, MemTableBytes: defaultMemTableBytes,
+		QueryBudget: program.DefaultQueryBudget,
 	}
 }
 
@@ -93,6 +98,9 @@ func (c *Config) Validate() error {
 	}
 	if c.MemTableBytes < 4<<20 {
 		return fmt.Errorf("memtable_bytes is %d: give at least 4 MiB (4194304)", c.MemTableBytes)
+	}
+	if c.QueryBudget < 1 || c.QueryBudget > program.MaxQueryBudget {
+		return fmt.Errorf("query_budget is %d: give how many times a transaction's budget a query may use, 1 to %d", c.QueryBudget, program.MaxQueryBudget)
 	}
 	return nil
 }

@@ -28,11 +28,13 @@ type copyOf struct {
 	primaries *statuses // what peers say of themselves, for lag
 	self      txlog.NodeID
 	session   uint64 // of this node's router
+
+	queryBudget int
 }
 
 // startCopy opens the copy and joins it to its group's log.
 func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
-	c := &copyOf{name: name, shard: cfg.Shard, primaries: &n.statuses, self: n.id, session: n.session}
+	c := &copyOf{name: name, shard: cfg.Shard, primaries: &n.statuses, self: n.id, session: n.session, queryBudget: n.cfg.QueryBudget}
 	dir, err := n.folder.openReplica(strconv.FormatUint(cfg.Shard, 10)+"-"+strconv.FormatUint(cfg.Replica, 10), n.host.HasData(cfg.Shard, cfg.Replica))
 	if err != nil {
 		return nil, fmt.Errorf("start the copy of group %s: %w", name, err)

@@ -96,7 +96,7 @@ func (c *copyOf) View() (router.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &viewOf{v}, nil
+	return &viewOf{v, c.queryBudget}, nil
 }
 
 // Catalog is the copy's present schema.
@@ -160,7 +160,10 @@ func deadlineOf(ctx context.Context) time.Time {
 const defaultWait = 30 * time.Second
 
 // viewOf is a view whose errors are the refusals that users are shown.
-type viewOf struct{ *partition.View }
+type viewOf struct {
+	*partition.View
+	queryBudget int
+}
 
 func (v *viewOf) Revision() uint64 { return v.Position().Revision }
 
@@ -170,23 +173,34 @@ func (v *viewOf) Row(table string, key []string) (value.Value, *program.Refusal,
 	return row, refusal, err
 }
 
-func (v *viewOf) Page(table string, prefix []string, limit int, after string) ([]value.Value, string, *program.Refusal, error) {
-	p, err := v.View.Page(table, prefix, limit, after)
+func (v *viewOf) Page(table string, o router.PageOptions) ([]value.Value, string, *program.Refusal, error) {
+	p, err := v.View.Page(table, engine.PageOptions(o))
 	refusal, err := readRefusal(table, err)
 	return p.Rows, p.Next, refusal, err
 }
 
-func (v *viewOf) Query(raw []byte) (value.Value, *program.Abort, *program.Refusal, error) {
+func (v *viewOf) Query(raw []byte, o router.QueryOptions) (router.QueryAnswer, *program.Refusal, error) {
 	compiled := v.Compiled()
 	if compiled == nil {
-		return value.Value{}, nil, &program.Refusal{Status: 422, Code: program.CodeInvalid, Detail: "the group has no schema yet: apply one first"}, nil
+		return router.QueryAnswer{}, &program.Refusal{Status: 422, Code: program.CodeInvalid, Detail: "the group has no schema yet: apply one first"}, nil
 	}
 	p, params, refusal := program.ParseQuery(raw, compiled)
 	if refusal != nil {
-		return value.Value{}, nil, refusal, nil
+		return router.QueryAnswer{}, refusal, nil
 	}
-	result, abort, err := v.Run(p, params)
-	return result, abort, nil, err
+	run := engine.QueryOptions{Budget: v.queryBudget, Poll: o.Poll, Limit: o.Limit, After: o.After, Explain: o.Explain}
+	if o.Limit > 0 {
+		// What is the same query is told by its canonical form, whoever sends it.
+		var c value.Canonicalizer
+		print, err := c.Fingerprint(raw)
+		if err != nil {
+			return router.QueryAnswer{}, &program.Refusal{Status: 400, Code: program.CodeMalformed, Detail: err.Error()}, nil
+		}
+		run.Document = print
+	}
+	a, err := v.Run(p, params, run)
+	refusal, err = readRefusal("", err)
+	return router.QueryAnswer(a), refusal, err
 }
 
 func readRefusal(table string, err error) (*program.Refusal, error) {
