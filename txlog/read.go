@@ -17,14 +17,17 @@ import (
 var ErrCompacted = errors.New("the log no longer reaches back so far")
 
 // ReadLog gives each the entries with indexes from first to last, both included, that the state machine of this
-// replica was given, in order; last is at most what it has applied. The library's own entries (changes of members,
+// replica was given, in order; last is at most what it has applied, or is about to have: the rest is waited for, for a moment. The library's own entries (changes of members,
 // no-ops) are passed over as they are in applying. The bytes are valid during the call only.
 //
 // It reads the disk a bounded piece at a time and holds nothing in between, neither a lock nor the log: what is
 // compacted meanwhile is ErrCompacted. An error of each is returned as it is.
 func (g *Group) ReadLog(ctx context.Context, first, last uint64, each func(entry.Raw) error) error {
-	if applied := g.machine.applied.Load(); first <= last && last > applied {
-		return fmt.Errorf("read the log of group %d: entry %d is asked for and %d is the last one applied", g.id, last, applied)
+	if first > last {
+		return nil
+	}
+	if err := g.waitApplied(ctx, last); err != nil {
+		return fmt.Errorf("read the log of group %d: %w", g.id, err)
 	}
 	for next := max(first, 1); next <= last; {
 		if err := ctx.Err(); err != nil {
@@ -51,6 +54,20 @@ func (g *Group) ReadLog(ctx context.Context, first, last uint64, each func(entry
 	return nil
 }
 
+// waitApplied waits until the call of Apply that has the entry has returned: before, the entry may not be this
+// replica's for good.
+func (g *Group) waitApplied(ctx context.Context, last uint64) error {
+	for limit := time.Now().Add(logWait); g.machine.applied.Load() < last; {
+		if time.Now().After(limit) {
+			return fmt.Errorf("entry %d is asked for and %d is the last one applied", last, g.machine.applied.Load())
+		}
+		if !g.pause(ctx, nil, g.host.ticks(1)) {
+			return ended(ctx)
+		}
+	}
+	return nil
+}
+
 // FirstEntry is the index of the first entry that ReadLog can read: 1 where the log reaches back to the group's
 // beginning.
 func (g *Group) FirstEntry() (uint64, error) {
@@ -64,8 +81,6 @@ func (g *Group) FirstEntry() (uint64, error) {
 // logPiece reads at least one entry from next on. The library may apply an entry a moment before its own disk has
 // it: that moment is waited for.
 func (g *Group) logPiece(ctx context.Context, next, last uint64) ([]raftpb.Entry, error) {
-	tick := time.NewTicker(g.host.ticks(1))
-	defer tick.Stop()
 	for limit := time.Now().Add(logWait); ; {
 		entries, err := g.entries(next, last+1, readLogBytes)
 		if err != nil {
@@ -80,14 +95,18 @@ func (g *Group) logPiece(ctx context.Context, next, last uint64) ([]raftpb.Entry
 		if time.Now().After(limit) {
 			return nil, fmt.Errorf("%w: entry %d is not there", ErrCompacted, next)
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-g.stopping:
-			return nil, ErrClosed
+		if !g.pause(ctx, nil, g.host.ticks(1)) {
+			return nil, ended(ctx)
 		}
 	}
+}
+
+// ended is why waiting ended: the caller's time is over, or the group's.
+func ended(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return ErrClosed
 }
 
 // firstEntry is the first index, from low on, of which the log has the entry. Compaction only ever takes from the
