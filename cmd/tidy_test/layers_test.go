@@ -20,6 +20,7 @@ var layers = []string{
 	"txlog/txlogtest",
 	"txlog",
 	"txlog/peer",
+	"engine/replay",
 	"engine/partition",
 	"engine",
 	"engine/program",
@@ -75,8 +76,8 @@ var impure = []string{
 }
 
 // besidesPure are the engine's packages that stand beside its pure part: one keeps
-// rows on disk, one joins the parts to what a log wants.
-var besidesPure = []string{"engine/store", "engine/partition"}
+// rows on disk, one joins the parts to what a log wants, one does so for a recording.
+var besidesPure = []string{"engine/store", "engine/partition", "engine/replay"}
 
 // matches says whether a path is what a pattern names.
 func matches(pattern, path string) bool {

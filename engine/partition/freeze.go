@@ -19,7 +19,10 @@ type Frozen struct {
 
 // Freeze takes the state as it is committed now.
 func (p *Partition) Freeze() (*Frozen, error) {
-	if !p.open.Load() {
+	switch {
+	case p.diverged.Load():
+		return nil, ErrDiverged
+	case !p.open.Load():
 		return nil, ErrClosed
 	}
 	snap := p.store.StreamSnapshot()
@@ -35,7 +38,7 @@ func (f *Frozen) Position() engine.Position { return f.pos }
 
 // Save writes the state as a stream for RecoverFromSnapshot.
 func (f *Frozen) Save(w io.Writer, stop <-chan struct{}) error {
-	return f.part.store.SaveTo(f.snap, w, stop)
+	return f.part.saveTo(f.snap, w, stop)
 }
 
 // Content digests the whole state.
