@@ -19,6 +19,10 @@
 // A scan merges what the store holds with what lies over it, in the order of the
 // keys; the sorted form of the latter is made when a scan first asks for it.
 //
+// A query (query.go) runs over a View, a snapshot of the store at one revision, and
+// shares nothing with the Machine. Its pages, and those of rows, go on from tokens
+// (page.go) that name a place in the order and hold nothing here.
+//
 // Rows are read through a bounded cache of decoded rows, which doubles as the
 // overlay of what is not committed yet: a row that a thousand transactions of
 // one entry change is encoded a thousand times for the digest but written once.

@@ -170,7 +170,7 @@ func (p place) sum(of, raw []byte) []byte {
 
 // read undoes token; ok is false where it is no token of this order and of this.
 func (p place) read(of []byte, token string) (given int, at []value.Value, ok bool) {
-	raw, err := base64.RawURLEncoding.DecodeString(token)
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(raw) <= tokenSum || raw[0] != tokenVersion {
 		return 0, nil, false
 	}

@@ -26,6 +26,10 @@
 // what was put. An error of Go means that the state could not be read or
 // written; it is never an outcome.
 //
+// A query runs likewise, and may have what a transaction never has ([Extras]): a
+// larger budget, pages of its scan (page.go), and a trace of how it went (trace.go).
+// That it is polled, and may be stopped, is the frame's meter's doing.
+//
 // What the compiler finds out about procedures ([Signature]) is shown to users
 // as the member "derived" of the schema document, which is never stored.
 //

@@ -32,11 +32,41 @@ func (o *Outcome) Committed() bool { return o.Status == "committed" }
 type Result struct {
 	Revision uint64          `json:"revision"`
 	Result   json.RawMessage `json:"result"`
+	Next     string          `json:"next,omitempty"` // of a page: for QueryOptions.After; empty at the end
+	Explain  *Explanation    `json:"explain,omitempty"`
 
 	Raw json.RawMessage `json:"-"`
 }
 
-// Page is some rows of a table in key order.
+// Explanation is how a query went.
+type Explanation struct {
+	Steps     []ExplainedStep `json:"steps"` // in the order in which they stand
+	Executed  int             `json:"steps_executed"`
+	RowsRead  int             `json:"rows_read"`
+	RowsLimit int             `json:"rows_limit"`
+	Cost      uint64          `json:"cost"`
+	CostLimit uint64          `json:"cost_limit"`
+	Millis    float64         `json:"time_ms"`
+}
+
+// ExplainedStep is one step, its runs taken together; an outer step's figures hold
+// those of the steps within it.
+type ExplainedStep struct {
+	Step     string   `json:"step"`
+	Kind     string   `json:"kind"`
+	Table    string   `json:"table,omitempty"`
+	Access   string   `json:"access,omitempty"` // key, key range, index or full
+	Index    string   `json:"index,omitempty"`
+	By       []string `json:"by,omitempty"` // columns by which rows are found
+	Where    string   `json:"where,omitempty"`
+	Runs     int      `json:"runs"`
+	RowsRead int      `json:"rows_read"`
+	Returned *int     `json:"rows_returned,omitempty"` // of a scan: those that matched
+	Cost     uint64   `json:"cost"`
+	Hint     string   `json:"hint,omitempty"` // how it could read fewer rows
+}
+
+// Page is some rows of a table in the order of the key or of an index.
 type Page struct {
 	Revision uint64            `json:"revision"`
 	Rows     []json.RawMessage `json:"rows"`

@@ -375,3 +375,30 @@ func TestTheOtherRequests(t *testing.T) {
 	_, err = c.Outcome(ctx, "g", "id/1")
 	check(seen{method: "GET", path: "/v1/groups/g/transactions/id/1"}, err)
 }
+
+// interface.md: next is for after, absent at the end; the address carries what a
+// query's body can't.
+func TestPagesOfAQuery(t *testing.T) {
+	n := newNode(t, func(n int, w http.ResponseWriter, r *http.Request) {
+		if n == 0 {
+			fmt.Fprint(w, `{"revision":7,"result":[1,2],"next":"AQI","explain":{"steps":[{"step":"steps[0]","kind":"scan","rows_read":2,"rows_returned":2}],"cost":31,"time_ms":0.5}}`)
+			return
+		}
+		fmt.Fprint(w, `{"revision":8,"result":[3]}`)
+	})
+	c := newClient(t, client.Config{}, n.URL)
+	o := client.QueryOptions{Limit: 2, Explain: true}
+	first, err := c.QueryWith(context.Background(), "bank", []byte(`{}`), o)
+	if err != nil || first.Next != "AQI" || first.Explain.Cost != 31 || *first.Explain.Steps[0].Returned != 2 {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	o = client.QueryOptions{ReadOptions: client.ReadOptions{Consistency: "session", MinRevision: first.Revision}, Limit: 2, After: first.Next}
+	second, err := c.QueryWith(context.Background(), "bank", []byte(`{}`), o)
+	if err != nil || second.Next != "" || second.Explain != nil {
+		t.Fatalf("%+v, %v", second, err)
+	}
+	seen := n.requests()
+	if seen[0].query != "explain=true&limit=2" || seen[1].query != "after=AQI&consistency=session&limit=2&min_revision=7" {
+		t.Errorf("asked %q and %q", seen[0].query, seen[1].query)
+	}
+}

@@ -32,9 +32,34 @@ func (o ReadOptions) values() url.Values {
 
 // Query runs read-only steps at one consistent revision.
 func (c *Client) Query(ctx context.Context, group string, doc []byte, o ReadOptions) (*Result, error) {
+	return c.QueryWith(ctx, group, doc, QueryOptions{ReadOptions: o})
+}
+
+// QueryOptions say how a query is answered.
+type QueryOptions struct {
+	ReadOptions
+	Limit   int    // above 0: a page of at most so many rows of the query's scan
+	After   string // Result.Next of the page before, for the same document
+	Explain bool   // tell how it went
+}
+
+// QueryWith is Query with more to say. A page is read at a revision of its own: with
+// the consistency session and MinRevision the revision of the page before, it is
+// never behind that one.
+func (c *Client) QueryWith(ctx context.Context, group string, doc []byte, o QueryOptions) (*Result, error) {
+	q := o.values()
+	if o.Limit > 0 {
+		q.Set("limit", strconv.Itoa(o.Limit))
+	}
+	if o.After != "" {
+		q.Set("after", o.After)
+	}
+	if o.Explain {
+		q.Set("explain", "true")
+	}
 	a, err := c.do(ctx, &call{
 		method: http.MethodPost, path: groupPath(group, "query"),
-		query: o.values(), body: doc, contentType: typeJSON,
+		query: q, body: doc, contentType: typeJSON,
 	})
 	if err != nil {
 		return nil, err
@@ -58,7 +83,8 @@ func (c *Client) Row(ctx context.Context, group, table string, key []string, o R
 // PageOptions say which rows of a table are wanted.
 type PageOptions struct {
 	ReadOptions
-	Prefix []string // leading key columns
+	Index  string   // the order; empty is the key's
+	Prefix []string // leading columns of it
 	Limit  int      // rows; 0 leaves it to the server
 	After  string   // Page.Next of the page before
 }
@@ -68,6 +94,9 @@ func (c *Client) Rows(ctx context.Context, group, table string, o PageOptions) (
 	q := o.values()
 	if len(o.Prefix) > 0 {
 		q["prefix"] = o.Prefix
+	}
+	if o.Index != "" {
+		q.Set("index", o.Index)
 	}
 	if o.Limit > 0 {
 		q.Set("limit", strconv.Itoa(o.Limit))
