@@ -20,7 +20,8 @@ type Tx struct {
 	Seed     [16]byte    // of the entry; uuid and random are drawn from it and ID
 }
 
-// Meter counts cost against a limit, in units of the language's own table.
+// Meter counts cost against a limit, in units of the language's own table. Used is
+// never above Limit.
 type Meter struct {
 	Used, Limit uint64
 
@@ -31,19 +32,20 @@ type Meter struct {
 	More func(used uint64)
 }
 
-// Charge takes n units before the work that they stand for is done.
+// Charge takes n units before the work that they stand for is done. It is small
+// enough to be inlined, for everything that is evaluated calls it.
 func (m *Meter) Charge(n uint64) *Fault {
-	used := m.Used + n
-	if used < n || used > m.Limit {
-		return m.over(used, used < n)
+	if n > m.Limit-m.Used {
+		return m.over(n)
 	}
-	m.Used = used
+	m.Used += n
 	return nil
 }
 
-// over is what is rare, so that Charge stays small.
-func (m *Meter) over(used uint64, wrapped bool) *Fault {
-	if m.More != nil && !wrapped {
+// over is what is rare.
+func (m *Meter) over(n uint64) *Fault {
+	used := m.Used + n
+	if m.More != nil && used >= n {
 		if m.More(used); used <= m.Limit {
 			m.Used = used
 			return nil
@@ -58,5 +60,10 @@ func (f *Frame) chargeText(n int) *Fault {
 	if n < bytesPerUnit {
 		return nil
 	}
-	return f.Meter.Charge(uint64(n) / bytesPerUnit)
+	return f.chargeLong(uint64(n) / bytesPerUnit)
 }
+
+// chargeLong is kept apart, so that what is short costs no call.
+//
+//go:noinline
+func (f *Frame) chargeLong(units uint64) *Fault { return f.Meter.Charge(units) }
