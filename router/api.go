@@ -2,6 +2,8 @@ package router
 
 import (
 	"context"
+	"io"
+	"time"
 
 	"lockstep/engine/entry"
 	"lockstep/engine/outcome"
@@ -31,6 +33,10 @@ type Cluster interface {
 	// Verify compares the data copies of a group at one revision; it waits for
 	// them until the context ends. A *Problem says why it could not begin.
 	Verify(ctx context.Context, group string) (VerifyReport, error)
+	// Export begins a recording of a group, of this node's copy or, where it has
+	// none, of another's. The context bounds the beginning alone. A *Problem says
+	// why not.
+	Export(ctx context.Context, group string, o ExportOptions) (Recording, error)
 }
 
 // Group is a group of which this node has a copy. Methods may be called from
@@ -146,6 +152,25 @@ type QueryAnswer struct {
 // answer. An error that wraps ErrNotForwarded says that no node got it.
 type Forwarder interface {
 	Forward(ctx context.Context, group string, request []byte) (answer []byte, err error)
+}
+
+// ExportOptions say what to record of a group.
+type ExportOptions struct {
+	// From is where to begin: "start", with the group itself, "now", with the state
+	// of the copy, or "" for start where the log still reaches back so far, else now.
+	From string
+	// Follow is for how long entries that come are recorded as well.
+	Follow time.Duration
+}
+
+// Recording is one that was begun (package recording has the format).
+type Recording interface {
+	// Write writes it all, in pieces that can be sent on as they are. It is called
+	// once. After an error the recording is not whole, and says so unless the writer
+	// failed.
+	Write(ctx context.Context, w io.Writer) error
+	// Close lets go of what it holds; a second time does nothing.
+	Close()
 }
 
 // SchemaPut is a wish to change a schema.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"lockstep/engine/entry"
@@ -323,6 +325,7 @@ type fakeCluster struct {
 	unready []Unready
 	create  func(GroupSpec) (bool, error)
 	catchUp func() error // nil: there is nothing to catch up with
+	closed  atomic.Int64 // recordings that were let go of
 }
 
 func (c *fakeCluster) CatchUp(context.Context) error {
@@ -363,6 +366,30 @@ func (c *fakeCluster) Status() ClusterStatus {
 }
 
 func (c *fakeCluster) Unready() []Unready { return c.unready }
+
+func (c *fakeCluster) Export(_ context.Context, group string, o ExportOptions) (Recording, error) {
+	if o.From == "start" {
+		return nil, &Problem{Code: "compacted", Detail: "the log begins with entry 9"}
+	}
+	return &fakeRecording{cluster: c, text: fmt.Sprintf("recording of %s for %v", group, o.Follow)}, nil
+}
+
+// fakeRecording writes a text; closed counts those that were let go of.
+type fakeRecording struct {
+	cluster *fakeCluster
+	text    string
+}
+
+func (r *fakeRecording) Write(_ context.Context, w io.Writer) error {
+	for _, part := range strings.SplitAfter(r.text, " ") {
+		if _, err := io.WriteString(w, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *fakeRecording) Close() { r.cluster.closed.Add(1) }
 
 func (c *fakeCluster) Verify(context.Context, string) (VerifyReport, error) {
 	return VerifyReport{Group: "bank", Revision: 3, Equal: true, Partitions: []VerifiedCopy{{Node: "n1", Revision: 3, Digest: "00ff"}}}, nil

@@ -46,6 +46,17 @@ const (
 // keeps its snapshot from being reclaimed meanwhile.
 const maxHeavyWaiting = 64
 
+// Bounds of a recording.
+const (
+	// MaxExportFollow is the longest that a recording may follow what happens.
+	MaxExportFollow = 24 * time.Hour
+	// exportRate is how many bytes a second a client has to take on the average, and
+	// exportPatience how much longer it may take over all: whoever is slower holds
+	// the node's disk for too long.
+	exportRate     = 1 << 20
+	exportPatience = 30 * time.Second
+)
+
 // Bounds of a stream of transactions (application/x-ndjson).
 const (
 	// maxStreamLines of one stream are under way at once: enough to fill entries

@@ -23,6 +23,7 @@ const (
 	routeRows
 	routeSchema
 	routeVerify
+	routeExport
 	routeCount
 )
 
@@ -57,6 +58,7 @@ var routeTable = [routeCount]routeSpec{
 	routeRows:         {"rows", get},
 	routeSchema:       {"schema", get | put},
 	routeVerify:       {"verify", post},
+	routeExport:       {"export", get},
 }
 
 // target is where a request goes.
@@ -117,6 +119,8 @@ func routeWithin(segments []string) route {
 			return routeSchema
 		case "verify":
 			return routeVerify
+		case "export":
+			return routeExport
 		}
 	case 2:
 		if segments[0] == "transactions" {

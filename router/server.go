@@ -26,6 +26,8 @@ var (
 	typeProblem = []byte("application/problem+json")
 	typeLines   = []byte("application/x-ndjson")
 	typeYAML    = []byte("application/yaml")
+
+	typeRecording = []byte("application/vnd.lockstep.recording")
 )
 
 // Server is the HTTP front of a node.
@@ -205,6 +207,8 @@ func (s *Server) serveGroup(rq *request) *Problem {
 		return s.group(rq)
 	case routeVerify:
 		return s.verify(rq)
+	case routeExport:
+		return s.export(rq)
 	}
 	f, p := s.find(rq.group)
 	if p != nil {

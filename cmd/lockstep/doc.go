@@ -4,7 +4,7 @@
 //	lockstep dev                      three nodes on this machine, ready for curl
 //	lockstep serve                    one node
 //	lockstep tx, query, schema, group what an application's developer needs
-//	lockstep status, verify           what an operator needs
+//	lockstep status, verify, replay   what an operator needs
 //
 // Its one idea is that the command line adds nothing of its own: serve hands a
 // checked configuration to router/node, dev runs serve several times, and

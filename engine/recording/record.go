@@ -51,7 +51,7 @@ type Begin struct {
 	Group       string
 	Node        string // that wrote it
 	Program     string // its version
-	Language    uint64 // version of the language
+	Language    uint64 // version of the language at From; 0: a group's first
 	TakenMillis int64  // by that node's clock, Unix milliseconds
 	Snapshot    bool   // the state at From follows; else From is the group's beginning
 	From        Position

@@ -87,12 +87,13 @@ func must(t testing.TB, err error) {
 // then is now.
 func (n *node) record(snapshot bool) {
 	n.t.Helper()
-	b := recording.Begin{Group: "bank", Node: "n1", Program: "test", Language: uint64(lang.Version), TakenMillis: n.now, Snapshot: snapshot}
+	b := recording.Begin{Group: "bank", Node: "n1", Program: "test", TakenMillis: n.now, Snapshot: snapshot}
 	f, err := n.part.Freeze()
 	must(n.t, err)
 	defer f.Close()
 	if snapshot {
 		p := f.Position()
+		b.Language = uint64(p.Language)
 		b.From = recording.Position{Index: p.Index, Revision: p.Revision, TimeMillis: p.NowMillis, Schema: p.Schema, Running: p.Digest}
 	}
 	n.recorder, err = recording.NewWriter(&n.file, b)

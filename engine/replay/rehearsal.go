@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"lockstep/engine"
@@ -38,6 +39,9 @@ func newRehearsal(r *run) (*rehearsal, error) {
 	h := &rehearsal{run: r, document: doc.Canonical()}
 	h.diffs.examples = min(max(r.opt.Examples, 0), MaxExamples)
 	h.report.From = max(r.opt.At, r.report.From.Revision)
+	if r.opt.FromMillis > 0 {
+		h.report.From = math.MaxUint64 // until an entry is stamped so
+	}
 	return h, nil
 }
 
@@ -68,6 +72,7 @@ func (h *rehearsal) special(kind entry.Kind, raw entry.Raw) error {
 	}
 	h.stand()
 	_, err := h.apply(raw.Cmd)
+	h.typer.next = h.copy.Compiled() // anew in another version of the language
 	return err
 }
 
@@ -81,7 +86,7 @@ func changesSchema(kind entry.Kind) bool {
 // recorded copy is there.
 func (h *rehearsal) reach(transactions uint64) error {
 	pos := h.run.recorded.Position()
-	if h.copy == nil && pos.Revision+transactions >= h.report.From {
+	if h.copy == nil && (pos.Revision >= h.report.From || transactions >= h.report.From-pos.Revision) {
 		if err := h.clone(); err != nil {
 			return fmt.Errorf("copy the state at revision %d: %w", pos.Revision, err)
 		}
@@ -188,6 +193,9 @@ func (h *rehearsal) steps(nowMillis int64) error {
 // batch has both copies execute an entry of transactions.
 func (h *rehearsal) batch(raw entry.Raw) error {
 	b, items := h.items(raw.Cmd)
+	if h.report.From == math.MaxUint64 && b.TimeMillis >= h.run.opt.FromMillis {
+		h.report.From = h.run.recorded.Position().Revision
+	}
 	if err := h.reach(uint64(len(items))); err != nil {
 		return err
 	}

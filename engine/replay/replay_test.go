@@ -192,7 +192,7 @@ func TestWhatIsNoRecordingIsRefused(t *testing.T) {
 	w, err := recording.NewWriter(&out, recording.Begin{Language: 99})
 	must(t, err)
 	must(t, w.Close(0))
-	if _, err := tryReplay(t, out.Bytes(), Options{}); err == nil || !strings.Contains(err.Error(), "language version 99") {
+	if _, err := tryReplay(t, out.Bytes(), Options{}); err == nil || !strings.Contains(err.Error(), "version 99, where this program knows") {
 		t.Errorf("of another language: %v", err)
 	}
 }

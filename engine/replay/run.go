@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"lockstep/engine/entry"
 	"lockstep/engine/lang"
@@ -29,6 +30,9 @@ type Options struct {
 	// At is the last revision before the new schema holds: what comes after it is
 	// executed under both. Before the recording begins means from its beginning.
 	At uint64
+	// FromMillis, if not 0, is in At's place: the new schema holds from the first
+	// entry that was stamped then or later.
+	FromMillis int64
 	// Examples is how many of each kind of difference are shown.
 	Examples int
 }
@@ -91,8 +95,10 @@ func (r *run) begin() (err error) {
 		From: Point{b.From.Index, b.From.Revision, b.From.TimeMillis},
 	}
 	r.lastEqual = b.From.Revision
-	if b.Language != uint64(lang.Version) {
-		return fmt.Errorf("the recording was written in language version %d and this program knows version %d: use a program that knows it", b.Language, lang.Version)
+	if b.Language != 0 {
+		if _, err := r.opt.Env.At(uint32(min(b.Language, math.MaxUint32))); err != nil {
+			return fmt.Errorf("the recording begins in another language: %w", err)
+		}
 	}
 	if r.opt.Schema != nil {
 		if r.rehearsal, err = newRehearsal(r); err != nil {

@@ -47,6 +47,9 @@ const (
 	// take: the digests of whole contents are worked out after the wait.
 	verifyGrace = 30 * time.Second
 
+	// exportRounds is how often all servers are asked to begin a recording.
+	exportRounds = 3
+
 	// maxAnswerBytes bounds an answer held in memory; a page of rows is at
 	// most 10,000 rows and a result 1 MiB.
 	maxAnswerBytes = 64 << 20

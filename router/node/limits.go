@@ -43,6 +43,20 @@ const (
 	// the last one took, within these bounds.
 	changePauseLeast = time.Millisecond
 	changePauseMost  = 200 * time.Millisecond
+	// exportFreshWait bounds how long a recording waits to have all that was
+	// acknowledged before: an election's time and more.
+	exportFreshWait = time.Second
+	// exportRound is how long a recording that follows waits for an entry at a time,
+	// exportPause the least time between its rounds, so that they are few under load,
+	// and exportSilence how long it writes nothing at the most.
+	exportRound   = 250 * time.Millisecond
+	exportPause   = 50 * time.Millisecond
+	exportSilence = 10 * time.Second
+	// exportFrame is how much of a recording one frame between nodes holds.
+	exportFrame = 1 << 20
+	// maxExports is how many recordings a node writes at once: each reads the disk,
+	// and hashes or compresses on a core.
+	maxExports = 4
 	// maxSystemVoters is how many copies of the catalog have a vote.
 	maxSystemVoters = 5
 	// maxCopies is how many copies a group can be made with: each transaction is

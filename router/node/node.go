@@ -36,6 +36,7 @@ const (
 	serviceStatus  byte = 'H' // what a node says of itself
 	serviceDigest  byte = 'D' // digests at a checkpoint
 	serviceForward byte = 'F' // requests for groups without a copy at the asker
+	serviceExport  byte = 'X' // recordings of groups without a copy at the asker
 )
 
 // Node is a running node.
@@ -60,6 +61,7 @@ type Node struct {
 	catalog  atomic.Pointer[catalog]
 	reading  sync.Mutex // held while the catalog is read anew, so that it never goes back
 	statuses statuses
+	exports  chan struct{} // holds one for each recording being written
 	draining atomic.Bool
 	ready    chan struct{} // closed when the node is first ready
 	failed   chan error    // the first fatal error
@@ -81,7 +83,8 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, orders: order.NewSwitch(), copies: map[string]*copyOf{},
-		ready: make(chan struct{}), failed: make(chan error, 1), session: newSession(),
+		exports: make(chan struct{}, maxExports),
+		ready:   make(chan struct{}), failed: make(chan error, 1), session: newSession(),
 	}
 	n.catalog.Store(&catalog{})
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -147,6 +150,7 @@ func (n *Node) openPeers() (err error) {
 			n.cfg.Log.Debug("a router's connection ended", "peer", txlog.NodeID(from).String(), "reason", err)
 		}
 	})
+	n.peers.Handle(serviceExport, n.serveExport)
 	n.peers.HandleCall(serviceStatus, n.answerStatus)
 	n.peers.HandleCall(serviceDigest, n.answerDigest)
 	n.peers.HandleCall(serviceForward, n.answerForward)
