@@ -85,7 +85,8 @@ func rehearsalText(w io.Writer, r *replay.Rehearsal) error {
 		outcomeText(w, &r.Outcomes[i])
 	}
 	fmt.Fprintln(w)
-	if err := tablesText(w, r.Tables); err != nil {
+	same, err := tablesText(w, r.Tables)
+	if err != nil {
 		return err
 	}
 	for i := range r.Tables {
@@ -93,13 +94,16 @@ func rehearsalText(w io.Writer, r *replay.Rehearsal) error {
 			rowText(w, r.Tables[i].Table, &row)
 		}
 	}
-	return nil
+	if same > 0 {
+		_, err = fmt.Fprintf(w, "The rows of %s are the same.\n", counted(same, "table"))
+	}
+	return err
 }
 
-// tablesText lists the tables that there is something to tell of.
-func tablesText(w io.Writer, tables []replay.TableDiff) error {
+// tablesText lists the tables that there is something to tell of, and counts the
+// others.
+func tablesText(w io.Writer, tables []replay.TableDiff) (same uint64, err error) {
 	t := newTable(w, "TABLE", "ONLY BEFORE", "ONLY AFTER", "CHANGED", "NOTE")
-	same := 0
 	for i := range tables {
 		d := &tables[i]
 		note := tableNote(d)
@@ -110,15 +114,9 @@ func tablesText(w io.Writer, tables []replay.TableDiff) error {
 		t.add(d.Table, d.OnlyBefore, d.OnlyAfter, d.Changed, cmp.Or(note, "-"))
 	}
 	if len(t.rows) > 1 {
-		if err := t.write(w); err != nil {
-			return err
-		}
+		err = t.write(w)
 	}
-	if same > 0 {
-		_, err := fmt.Fprintf(w, "Rows are the same in %s.\n", counted(uint64(same), "table"))
-		return err
-	}
-	return nil
+	return same, err
 }
 
 func outcomeText(w io.Writer, d *replay.OutcomeDiff) {

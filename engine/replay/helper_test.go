@@ -123,6 +123,21 @@ func (n *node) schema(text string) {
 	n.apply(entry.AppendSchema(nil, &entry.Schema{TimeMillis: n.now, Document: doc.Canonical()}))
 }
 
+// step takes a step of the schema change that is under way; false where none is.
+func (n *node) step() bool {
+	n.t.Helper()
+	c, _ := n.part.Change()
+	switch {
+	case c == nil:
+		return false
+	case c.Phase == engine.PhaseBuilding:
+		n.apply(entry.AppendBackfill(nil, &entry.Backfill{TimeMillis: n.now, Change: c.ID, Step: c.Step, Rows: 20}))
+	default:
+		n.apply(entry.AppendFinish(nil, &entry.Finish{TimeMillis: n.now, Change: c.ID}))
+	}
+	return true
+}
+
 // item types a document.
 func (n *node) item(format string, args ...any) entry.Item {
 	n.t.Helper()

@@ -28,6 +28,13 @@
 // does the same. Whoever asked for the change waits, at any node, for its own copy
 // to know how it ended; a document that is asked for again joins.
 //
+// # Recordings
+//
+// A recording (export.go) is a frozen state, then the log's entries, read beside
+// Raft up to where the copy is, then the digests that the copy has there. It takes
+// part in nothing: what is compacted or replaced meanwhile ends it with a reason.
+// A node without a copy has it relayed on a connection of its own (exportrelay.go).
+//
 // # Life
 //
 // The first node begins a cluster (Bootstrap). Others ask any member to join
