@@ -6,7 +6,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages that no pattern finds, for they stand under testdata.
 EXAMPLES := ./testdata/bank ./testdata/call ./testdata/chaos ./testdata/jobs ./testdata/ratelimit ./testdata/reservations ./testdata/shop
 
-.PHONY: build test race chaos lint bench bench-parts dev fmt
+.PHONY: build test race golden golden-arm64 chaos lint bench bench-parts dev fmt
 
 build:
 	go build -o bin/ ./cmd/...
@@ -17,6 +17,18 @@ test:
 # The same with the race detector: some five times slower.
 race:
 	go test -race ./...
+
+# Makes the golden logs anew, for a format or an outcome that is meant to change; the
+# difference of testdata/golden/*.txt shows what did.
+golden:
+	go test ./engine/golden -count=1 -timeout 30m -run '^TestReplay$$' -rewrite
+	go test ./engine/golden -count=1
+
+# The golden logs on another processor, emulated by Debian's qemu-user: some forty
+# times slower, so that .ci/run goes to the first checkpoint only (GOLDEN="-until 1").
+golden-arm64:
+	GOARCH=arm64 CGO_ENABLED=0 go test -c -o bin/golden-arm64.test ./engine/golden
+	cd engine/golden && qemu-aarch64 ../../bin/golden-arm64.test -test.timeout 1h -test.run '^TestReplay$$' -ways 1 $(GOLDEN)
 
 # A million transfers while processes are killed, each accounted for: minutes.
 chaos: build

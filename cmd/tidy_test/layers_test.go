@@ -21,6 +21,7 @@ var layers = []string{
 	"txlog",
 	"txlog/peer",
 	"engine/replay",
+	"engine/golden", // tests alone
 	"engine/partition",
 	"engine",
 	"engine/program",

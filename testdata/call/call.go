@@ -46,3 +46,9 @@ func document(v any) string {
 
 // Rand is a generator of chance that gives the same from the same seed.
 func Rand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0x10c5)) }
+
+// Inline is an inline transaction, one line of JSON. types has those of the params
+// that their JSON does not tell; result is the expression that it returns.
+func Inline(steps []any, params Params, types map[string]any, result string) string {
+	return document(map[string]any{"steps": steps, "params": params, "types": types, "return": result})
+}
