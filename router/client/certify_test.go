@@ -152,6 +152,18 @@ func TestACertifyEnds(t *testing.T) {
 	}
 }
 
+// A session that has seen nothing yet begins with what a copy has.
+func TestASessionBeginsWithNothingSeen(t *testing.T) {
+	n := counterNode(t, func(int) (int, string) { return 0, "" })
+	c := newClient(t, client.Config{}, n.URL)
+	if _, err := c.Certify(context.Background(), "bank", client.CertifyOptions{Read: client.ReadOptions{Consistency: "session"}}, increment); err != nil {
+		t.Fatal(err)
+	}
+	if got := n.requests()[0].query; got != "consistency=session&key=a&min_revision=0" {
+		t.Errorf("read %s", got)
+	}
+}
+
 // Values go as params of the type that Go gives them, never as expressions.
 func TestValuesAreParams(t *testing.T) {
 	n := newNode(t, func(_ int, w http.ResponseWriter, r *http.Request) {

@@ -12,7 +12,7 @@ import (
 // value is linearizable.
 type ReadOptions struct {
 	Consistency string        // linearizable, session, bounded or local; empty is linearizable
-	MinRevision uint64        // session: the copy has at least this
+	MinRevision uint64        // session: the copy has at least this; 0 where nothing was seen yet
 	MaxLag      time.Duration // bounded: whole milliseconds
 }
 
@@ -21,7 +21,7 @@ func (o ReadOptions) values() url.Values {
 	if o.Consistency != "" {
 		v.Set("consistency", o.Consistency)
 	}
-	if o.MinRevision > 0 {
+	if o.MinRevision > 0 || o.Consistency == "session" { // 0: nothing was seen yet
 		v.Set("min_revision", strconv.FormatUint(o.MinRevision, 10))
 	}
 	if o.MaxLag > 0 {
