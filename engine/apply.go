@@ -177,7 +177,7 @@ func (m *Machine) perform(b *entry.Batch, it *entry.Item, wanted bool) (outcome.
 	m.rows.begin()
 	m.emitted.reset()
 	m.prepare(b, it, prog, params)
-	result, abort, err := prog.Run(&m.frame, m, &m.limits)
+	result, abort, err := m.run(prog)
 	if err != nil {
 		return outcome.Verdict{}, err
 	}
@@ -201,6 +201,17 @@ func (m *Machine) perform(b *entry.Batch, it *entry.Item, wanted bool) (outcome.
 	}
 	m.record(&o)
 	return outcome.Verdict{Kind: outcome.Executed, Outcome: o}, nil
+}
+
+// run runs the program of the present item.
+func (m *Machine) run(prog *program.Program) (value.Value, *program.Abort, error) {
+	if m.opt.Trace == nil {
+		return prog.Run(&m.frame, m, &m.limits)
+	}
+	var t program.Trace
+	result, abort, err := prog.RunWith(&m.frame, m, &m.limits, program.Extras{Trace: &t})
+	m.opt.Trace(&t)
+	return result, abort, err
 }
 
 // bind finds the program of an item and its parameters. It is not ok where the

@@ -61,6 +61,10 @@ type Options struct {
 	Everyone bool
 	// Env has the language versions that this program knows.
 	Env *lang.Env
+	// Trace, where it is not nil, is told how each transaction went that is
+	// executed, step by step: for tests that want to know what they have covered.
+	// It changes no outcome.
+	Trace func(*program.Trace)
 }
 
 // Applied is what became of an entry that the local router proposed.

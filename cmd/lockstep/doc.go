@@ -19,7 +19,7 @@
 // the configuration file at once; serve.go runs a node with them until a signal.
 // The other files are a command each; output.go and table.go show what they got,
 // and progress.go keeps people company while they wait. The package dev holds the
-// cluster of processes.
+// cluster of processes, the package schematest what "schema test" does.
 //
 // # What it never does
 //

@@ -16,8 +16,8 @@ import (
 )
 
 func (a *app) schemaCommand() *cobra.Command {
-	return a.family("schema", "Show, check and apply a group's schema",
-		a.schemaGet(), a.schemaApply(), a.schemaCheck())
+	return a.family("schema", "Show, check, test and apply a group's schema",
+		a.schemaGet(), a.schemaApply(), a.schemaCheck(), a.schemaTest())
 }
 
 func (a *app) schemaGet() *cobra.Command {

@@ -127,6 +127,10 @@ func planOf(s step) StepTrace {
 		return StepTrace{Step: s.at, Kind: "if"}
 	case *eachStep:
 		return StepTrace{Step: s.at, Kind: "each"}
+	case *emitStep:
+		return StepTrace{Step: s.at, Kind: "emit"}
+	case *expectTaskStep:
+		return StepTrace{Step: s.at, Kind: "expect_task"}
 	}
 	return StepTrace{Kind: strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", s), "*program."), "Step")}
 }

@@ -21,6 +21,10 @@ type Options struct {
 	// FS is the file system; nil means the operating system's. Tests crash it.
 	FS vfs.FS
 
+	// InMemory keeps the store in memory, gone when it is closed: for trying things
+	// out. It stands in place of FS.
+	InMemory bool
+
 	// MemTableBytes is the size of the write buffer; 0 means DefaultMemTableBytes.
 	// Up to three of that size are in memory: filled, flushed, kept for reuse. They
 	// are counted in Cache.
@@ -47,7 +51,12 @@ func (o *Options) validate() error {
 	if o.MemTableBytes < MinMemTableBytes || o.MemTableBytes > MaxMemTableBytes {
 		return fmt.Errorf("MemTableBytes is %d: choose from %d to %d", o.MemTableBytes, MinMemTableBytes, MaxMemTableBytes)
 	}
-	if o.FS == nil {
+	switch {
+	case o.InMemory && o.FS != nil:
+		return errors.New("the options InMemory and FS are both given: choose one")
+	case o.InMemory:
+		o.FS = vfs.NewMem()
+	case o.FS == nil:
 		o.FS = vfs.Default
 	}
 	if o.Log == nil {
