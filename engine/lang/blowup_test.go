@@ -38,6 +38,13 @@ func TestNothingBlowsUp(t *testing.T) {
 		"patterns":                doubled("['"+long+"']", "v + v", 7) + ".all(v, [1, 2, 3, 4, 5, 6, 7, 8].all(a, !v.matches('(x+x+)+y') && !v.matches('((x{1,8}){1,8})y')))",
 		"patterns made":           strings.Repeat("[1, 2, 3, 4, 5, 6, 7, 8, 9, 10].all(a, ", 5) + "!'b'.matches('" + strings.Repeat("a?", 200) + "' + string(a))" + strings.Repeat(")", 5),
 		"hashes":                  doubled("['"+long+"']", "v + v", 7) + ".all(v, " + strings.Repeat("[1, 2, 3, 4, 5, 6, 7, 8].all(a, ", 4) + "sha256(v) != b''" + strings.Repeat(")", 4) + ")",
+		"sorted":                  "lists.range(99999).map(i, '" + long[:8] + "' + string(-i)).map(a, lists.range(9).map(b, lists.range(99999).reverse().sort()))",
+		"distinct":                "lists.range(9999).distinct()",
+		"distinct text":           "[" + doubled("['"+long+"']", "v + v", 7) + "[0]].map(q, lists.range(99).map(i, q + string(i)).distinct())",
+		"flattened":               doubled("[[0, 0]]", "[v, v].flatten()", 22),
+		"reversed":                doubled("['"+long+"']", "v.reverse() + v", 20),
+		"ranges":                  strings.Repeat("lists.range(99999).all(a, ", 3) + "true" + strings.Repeat(")", 3),
+		"sets":                    "sets.equivalent(lists.range(9999), lists.range(9999).reverse())",
 	} {
 		x := s.compile(t, src, nil)
 		v, ft, used := s.eval(x, budget)

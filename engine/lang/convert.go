@@ -23,6 +23,7 @@ func conversionTable() []function {
 		{"duration", unaryOf(toDuration), []string{"duration -> duration", "string -> duration"}},
 		{"dyn", unaryOf(func(_ *Frame, a value.Value) (value.Value, *Fault) { return a, nil }), []string{"A -> dyn"}},
 		{"sha256", unaryOf(hash), []string{"bytes -> bytes", "string -> bytes"}},
+		{"sha512", unaryOf(hash512), []string{"bytes -> bytes", "string -> bytes"}},
 		{"hex", unaryOf(toHex), []string{"bytes -> string"}},
 		{"fromHex", unaryOf(fromHex), []string{"string -> bytes"}},
 		{"base64", unaryOf(toBase64), []string{"bytes -> string"}},

@@ -52,13 +52,21 @@
 //
 //	coalesce(a, b)  when(c, x)              null
 //	sum min max avg (of a list)  muldiv     numbers
-//	math.abs sign ceil floor round trunc
+//	math.abs sign ceil floor round trunc sqrt least greatest
+//	math.bitAnd bitOr bitXor bitNot bitShiftLeft bitShiftRight
 //	lowerAscii upperAscii trim charAt       text, by characters
 //	substring indexOf lastIndexOf
-//	replace split join
-//	sha256 hex fromHex base64 fromBase64    bytes
+//	replace split join reverse
+//	lists.range slice flatten distinct      lists
+//	reverse sort isSorted
+//	sets.contains intersects equivalent
+//	sha256 sha512 hex fromHex               bytes
+//	base64 fromBase64
 //	tx.id tx.revision tx.now                the transaction
 //	tx.uuid(n) tx.random(n)
+//
+// STDLIB.md tells all of them, with signatures, costs and an example each; a test
+// writes it from the tables of functions and holds it to them.
 //
 // Left out of CEL: type(), time zones, Unicode classes and case folding in
 // patterns, objects by name, optional syntax. An int compares with a double

@@ -28,6 +28,8 @@ func functions() []function {
 	all = append(all, stringTable()...)
 	all = append(all, timeTable()...)
 	all = append(all, mathTable()...)
+	all = append(all, bitTable()...)
+	all = append(all, listTable()...)
 	all = append(all, txTable()...)
 	return all
 }

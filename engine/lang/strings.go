@@ -20,8 +20,8 @@ func stringTable() []function {
 		{"trim", unaryOf(mapText("trim", trimASCII)), []string{".string -> string"}},
 		{"charAt", variadic(charAt), []string{".string, int -> string"}},
 		{"substring", variadic(substring), []string{".string, int -> string", ".string, int, int -> string"}},
-		{"indexOf", variadic(indexOf), []string{".string, string -> int", ".string, string, int -> int"}},
-		{"lastIndexOf", variadic(lastIndexOf), []string{".string, string -> int", ".string, string, int -> int"}},
+		{"indexOf", variadic(indexOf), []string{".string, string -> int", ".string, string, int -> int", ".list(A), A -> int"}},
+		{"lastIndexOf", variadic(lastIndexOf), []string{".string, string -> int", ".string, string, int -> int", ".list(A), A -> int"}},
 		{"replace", variadic(replace), []string{".string, string, string -> string", ".string, string, string, int -> string"}},
 		{"split", variadic(split), []string{".string, string -> list(string)", ".string, string, int -> list(string)"}},
 		{"join", variadic(join), []string{".list(string) -> string", ".list(string), string -> string"}},
@@ -160,8 +160,11 @@ func substring(f *Frame, args []value.Value) (value.Value, *Fault) {
 }
 
 // indexOf is the character at which a text first occurs, from a position on; -1
-// where it does not.
+// where it does not. Of a list it is the position of an equal element.
 func indexOf(f *Frame, args []value.Value) (value.Value, *Fault) {
+	if args[0].Kind() == value.List && len(args) == 2 {
+		return elementIndex(f, args[0].Elems(), args[1], false)
+	}
 	if ft := texts(f, "indexOf", args, 2); ft != nil {
 		return value.Value{}, ft
 	}
@@ -181,6 +184,9 @@ func indexOf(f *Frame, args []value.Value) (value.Value, *Fault) {
 // lastIndexOf is the character at which a text last occurs, beginning no later
 // than at a position; -1 where it does not.
 func lastIndexOf(f *Frame, args []value.Value) (value.Value, *Fault) {
+	if args[0].Kind() == value.List && len(args) == 2 {
+		return elementIndex(f, args[0].Elems(), args[1], true)
+	}
 	if ft := texts(f, "lastIndexOf", args, 2); ft != nil {
 		return value.Value{}, ft
 	}

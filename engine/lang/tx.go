@@ -2,6 +2,7 @@ package lang
 
 import (
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/binary"
 	"encoding/hex"
 
@@ -108,5 +109,17 @@ func hash(f *Frame, a value.Value) (value.Value, *Fault) {
 		return value.Value{}, ft
 	}
 	d := sha256.Sum256([]byte(a.Str()))
+	return value.OfBytes(string(d[:])), nil
+}
+
+// hash512 is the SHA-512 of bytes or of text.
+func hash512(f *Frame, a value.Value) (value.Value, *Fault) {
+	if a.Kind() != value.Bytes && a.Kind() != value.String {
+		return noOperation("sha512", a)
+	}
+	if ft := f.Meter.Charge(2*hashUnits + uint64(len(a.Str()))/2); ft != nil {
+		return value.Value{}, ft
+	}
+	d := sha512.Sum512([]byte(a.Str()))
 	return value.OfBytes(string(d[:])), nil
 }
