@@ -1,6 +1,7 @@
 // Package program compiles and runs what changes a group's rows: procedures of
 // its schema, inline transactions and queries, which share one step language
-// (transactions.md, Transaction).
+// (transactions.md, Transaction). LANGUAGE.md shows users each step, with outcomes
+// that a test holds it to.
 //
 // One idea: everything about names, types and places is settled when a program
 // is compiled, so that running it is a walk over a slice of steps, each of which
