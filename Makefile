@@ -44,6 +44,7 @@ bench: build
 	bin/bench throughput --connections 64 --duration 10s
 	bin/bench throughput --connections 64 --batch 100 --duration 10s
 	bin/bench failover --fault kill --repeat 5 --connections 16
+	bin/bench schema --rows 100000 --connections 64
 
 bench-parts:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -68,6 +68,37 @@ func TestChaosLosesNothingAndDoesNothingTwice(t *testing.T) {
 	}
 }
 
+// "backfill entries of a bounded number of rows each, proposed by the primary and
+// continued by the next one after a failover" (transactions.md, Schema). The primary
+// is killed when some of the rows were looked at and some were not; the change comes
+// to hold all the same, its index finds the rows, and copies are equal.
+func TestAChangeOutlivesItsPrimary(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), testTime)
+	defer cancel()
+	// A check that takes its time, so that few rows are looked at in a step.
+	const all = "[1, 2, 3, 4, 5, 6, 7, 8].all("
+	result, err := RunSchemaChange(ctx, SchemaChangeConfig{
+		Cluster: ClusterConfig{Binary: build(t), Dir: t.TempDir(), Group: "bench"},
+		Check:   all + "a, " + all + "b, " + all + "c, a + b + c > 0))) && row.balance >= 0",
+		Rows:    6000, Connections: 8, Kill: true, Seed: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := json.Marshal(result)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s", doc)
+	if result.Killed != 1 {
+		t.Errorf("the change was over before the primary could be killed")
+	}
+	// A stall would be far longer than a failover on a busy machine.
+	if *result.Gap > 5000 {
+		t.Errorf("no transaction committed for %.0f ms", *result.Gap)
+	}
+}
+
 // A node that ends by itself is told with the end of its log; the rest of the
 // cluster is stopped, and nothing is left.
 func TestANodeThatCannotRunIsTold(t *testing.T) {

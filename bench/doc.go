@@ -40,6 +40,10 @@
 // RunFailover (failover.go) makes a fault several times under load and takes the
 // longest time between two successive commits that any client saw.
 //
+// RunSchemaChange (schemachange.go) builds indexes on a table of any size under
+// load and takes the longest time between two commits meanwhile; on demand it kills
+// the primary in the middle.
+//
 // RunChaos (chaos.go) kills processes by a plan that its seed makes (strikes.go).
 // Its schema, testdata/chaos, has each transfer leave a row under its id and
 // revision: executed twice it would leave two, and the rows replayed must give the

@@ -89,6 +89,16 @@ const (
 	gapTime = 1500 * time.Millisecond
 )
 
+// Of a schema change.
+const (
+	// changeBefore is how long the work is measured before the change.
+	changeBefore = 3 * time.Second
+	// changeTime bounds a change; a million rows take well under a minute.
+	changeTime = 30 * time.Minute
+	// changeSamples accounts are looked up in the new index.
+	changeSamples = 300
+)
+
 // Of the history that is checked for linearizability.
 const (
 	// historyClients work on historyCells registers: enough at once for orders to

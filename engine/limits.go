@@ -48,7 +48,7 @@ const (
 	// unit.
 	rowLookCost  = 100
 	entryPutCost = 150
-	entryGetCost = 300
+	entryGetCost = 100
 	// violationsKept is how many of the rows that break a schema change are kept
 	// by name: enough to see what is wrong.
 	violationsKept = 20

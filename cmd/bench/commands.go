@@ -121,6 +121,40 @@ kill, pause and restart-all need bench's own cluster.`,
 	return cmd
 }
 
+func (a *app) schemaCommand() *cobra.Command {
+	var (
+		c   common
+		cfg bench.SchemaChangeConfig
+	)
+	cmd := &cobra.Command{
+		Use:   "schema",
+		Short: "A schema change that must look at every row, under writes",
+		Long: `Add two indexes and a check to a table of many rows while transfers go on, and
+measure how long it takes until the change holds, and the longest time between two
+successive commits seen by any client meanwhile.`,
+		Example: `  bench schema --rows 1000000 --connections 64
+  bench schema --rows 100000 --kill -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg.Cluster, cfg.Seed = c.cluster, c.seed
+			return a.doing(&c, cfg.Validate, func(progress func(string)) error {
+				cfg.Progress = progress
+				result, err := bench.RunSchemaChange(cmd.Context(), cfg)
+				if result == nil {
+					return err
+				}
+				return a.show(c.format, result, err)
+			})
+		},
+	}
+	c.flags(cmd, true)
+	f := cmd.Flags()
+	f.IntVar(&cfg.Rows, "rows", 1_000_000, "accounts that the change must look at")
+	f.IntVar(&cfg.Connections, "connections", 64, "connections, one transfer at a time on each")
+	f.BoolVar(&cfg.Kill, "kill", false, "kill the primary in the middle of the change")
+	return cmd
+}
+
 func (a *app) chaosCommand() *cobra.Command {
 	var (
 		c   common

@@ -40,9 +40,10 @@ const (
 	changeStepWait = 5 * time.Second
 	changeRetry    = 50 * time.Millisecond
 	// Between two steps the primary leaves as much time to other transactions as
-	// the last one took, within these bounds.
+	// the last one took, within these bounds: a step is applied in a few
+	// milliseconds, and what it takes beyond that it has waited for others.
 	changePauseLeast = time.Millisecond
-	changePauseMost  = 200 * time.Millisecond
+	changePauseMost  = 20 * time.Millisecond
 	// exportFreshWait bounds how long a recording waits to have all that was
 	// acknowledged before: an election's time and more.
 	exportFreshWait = time.Second
