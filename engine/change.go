@@ -131,6 +131,11 @@ func (m *Machine) beginChange(next *program.Compiled) {
 	m.begun++
 	m.change = newChange(progress{id: m.begun, base: m.schema, phase: PhaseBuilding, began: m.nowMillis}, m.compiled, next)
 	m.change.dirty = true
+	for _, w := range m.change.watches {
+		for i := range w.filters {
+			w.filters[i].complete = true // nothing is in the new indexes yet
+		}
+	}
 	m.batch.Set(changeDocKey(), next.Doc.Canonical())
 	m.batch.Set(changeLayoutKey(), next.Layout.AppendBinary(nil))
 	m.batch.Set(changeEndsKey(), appendEnds(nil, m.begun, m.ends))

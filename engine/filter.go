@@ -64,6 +64,18 @@ func (f *keyFilter) may(hash uint64) bool {
 	if !f.complete {
 		return true
 	}
+	return f.has(hash)
+}
+
+// note adds a key that may have been added before, as a row that is written again
+// and again: the filter does not grow by it.
+func (f *keyFilter) note(hash uint64) {
+	if !f.has(hash) {
+		f.add(hash)
+	}
+}
+
+func (f *keyFilter) has(hash uint64) bool {
 	for i := range f.layers {
 		if f.layers[i].may(hash) {
 			return true
@@ -128,19 +140,30 @@ func (k *keyFilters) warm(r Reader) error {
 		return nil
 	}
 	start := clientKeys(id)
-	it := r.NewIter(f.cursor, prefixEnd(start))
+	err := f.read(r, start, func(key []byte) uint64 { return hashKey(string(key[len(start)+sliceBytes:])) })
+	if f.complete {
+		k.cold = k.cold[1:]
+	}
+	return err
+}
+
+// read reads some more of the keys with a prefix into an incomplete filter.
+func (f *keyFilter) read(r Reader, prefix []byte, hash func(key []byte) uint64) error {
+	if f.cursor == nil {
+		f.cursor = prefix
+	}
+	it := r.NewIter(f.cursor, prefixEnd(prefix))
 	n := 0
 	for ok := it.First(); ok; ok = it.Next() {
 		if n++; n > filterWarmKeys {
 			f.cursor = append([]byte(nil), it.Key()...)
 			return closeWith(it, it.Err())
 		}
-		f.add(hashKey(string(it.Key()[len(start)+sliceBytes:])))
+		f.add(hash(it.Key()))
 	}
 	if err := closeWith(it, it.Err()); err != nil {
 		return err
 	}
 	f.complete, f.cursor = true, nil
-	k.cold = k.cold[1:]
 	return nil
 }

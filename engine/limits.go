@@ -45,10 +45,13 @@ const (
 	backfillCost  = 400_000
 	// rowLookCost, entryPutCost and entryGetCost are what a row, an entry of an
 	// index and a look-up in a unique one add to a backfill's cost: about 10 ns a
-	// unit.
-	rowLookCost  = 100
-	entryPutCost = 150
-	entryGetCost = 100
+	// unit. entryReadCost is what a look-up costs once there are too many entries
+	// for a filter to spare it: more than filteredRows rows, some 30 MiB.
+	rowLookCost   = 100
+	entryPutCost  = 150
+	entryGetCost  = 100
+	entryReadCost = 3000
+	filteredRows  = 20_000_000
 	// violationsKept is how many of the rows that break a schema change are kept
 	// by name: enough to see what is wrong.
 	violationsKept = 20

@@ -302,6 +302,11 @@ func (m *Machine) Commit() ([]Applied, error) {
 	if err := m.filters.warm(m.store); err != nil {
 		return nil, fmt.Errorf("read the keys of before: %w", err)
 	}
+	if m.change != nil && m.change.rows < filteredRows {
+		if err := m.change.warmFilters(m.store); err != nil {
+			return nil, fmt.Errorf("read the entries of a new index: %w", err)
+		}
+	}
 	m.rows.settle()
 	m.pending, m.feed, m.tasks = m.pending[:0], m.feed[:0], m.tasks[:0]
 	clear(m.held)

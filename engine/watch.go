@@ -17,8 +17,9 @@ type watch struct {
 	present *schema.Table
 	from    []int // for each column of the new table its position in the present one, -1: it is new
 	frame   lang.Frame
-	meter   lang.Meter // of checks
-	entries uint64     // cost of index entries, beside it
+	meter   lang.Meter  // of checks
+	entries uint64      // cost of index entries, beside it
+	filters []keyFilter // parallel to the new indexes: which entries of unique ones need no look-up
 }
 
 func newWatch(look *schema.Look, present *schema.Table) *watch {
@@ -32,6 +33,7 @@ func newWatch(look *schema.Look, present *schema.Table) *watch {
 			w.from = append(w.from, at)
 		}
 	}
+	w.filters = make([]keyFilter, len(look.Indexes))
 	w.frame = lang.Frame{Slots: make([]value.Value, schema.FirstSlot), Meter: &w.meter, Tx: &lang.Tx{}}
 	return w
 }
@@ -149,14 +151,14 @@ func (m *Machine) watchBefore(w *watch, u *undo) error {
 	row := w.carried(u.row)
 	tuple := w.look.Table.KeyOf(nil, row)
 	own := appendTuple(nil, tuple)
-	for _, x := range w.look.Indexes {
+	for i, x := range w.look.Indexes {
 		if after := u.at.row; !after.IsNull() && sameColumns(x, row, w.carried(after)) {
 			continue
 		}
 		k := appendIndexKey(nil, x, tuple, row)
 		if x.Unique && !hasNull(x, row) {
 			// The entry may be another row's: this one may not be in the index yet.
-			holder, err := m.rows.lookupIndex(k)
+			holder, err := m.holder(w, i, k)
 			if err != nil {
 				return err
 			}
@@ -194,15 +196,15 @@ func (m *Machine) takeIn(w *watch, row value.Value) (*Violation, error) {
 		return v, nil
 	}
 	own := appendTuple([]byte{}, tuple)
-	for _, x := range w.look.Indexes {
+	for i, x := range w.look.Indexes {
 		k := appendIndexKey(nil, x, tuple, row)
 		if v := w.tooLong(x, tuple, k); v != nil {
 			return v, nil
 		}
 		w.entries += entryPutCost
 		if x.Unique && !hasNull(x, row) {
-			w.entries += entryGetCost
-			holder, err := m.rows.lookupIndex(k)
+			w.entries += m.change.getCost()
+			holder, err := m.holder(w, i, k)
 			if err != nil {
 				return nil, err
 			}
@@ -212,8 +214,45 @@ func (m *Machine) takeIn(w *watch, row value.Value) (*Violation, error) {
 		}
 		m.rows.writeIndex(k, own)
 		m.written += len(k) + len(own)
+		if x.Unique && m.change.rows < filteredRows {
+			w.filters[i].note(hashKey(string(k)))
+		}
 	}
 	return nil, nil
+}
+
+// holder is the key of the row that has an entry of a new unique index, nil where
+// none has.
+func (m *Machine) holder(w *watch, index int, k []byte) ([]byte, error) {
+	if m.change.rows < filteredRows && !w.filters[index].may(hashKey(string(k))) {
+		return nil, nil
+	}
+	return m.rows.lookupIndex(k)
+}
+
+// getCost is what a look-up in a new unique index costs: a filter spares nearly all
+// of them as long as there is one.
+func (c *change) getCost() uint64 {
+	if c.rows < filteredRows {
+		return entryGetCost
+	}
+	return entryReadCost
+}
+
+// warmFilters reads some entries that were built before the copy was opened.
+func (c *change) warmFilters(r Reader) error {
+	for _, look := range c.what.Look {
+		w := c.watches[look.Table.ID]
+		for i, x := range look.Indexes {
+			f := &w.filters[i]
+			if !x.Unique || f.complete {
+				continue
+			}
+			start := prefixKey(spaceIndexes, x.ID)
+			return f.read(r, start, func(key []byte) uint64 { return hashKey(string(key)) })
+		}
+	}
+	return nil
 }
 
 // applyBackfill brings some more of the rows that were there before the change
