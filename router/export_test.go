@@ -41,6 +41,14 @@ func TestRecordings(t *testing.T) {
 			t.Errorf("%q: %v", query, resp.Header)
 		}
 	}
+	before := cluster.closed.Load()
+	resp, err := client.Head("http://" + address + "/v1/groups/bank/export")
+	if err != nil || resp.StatusCode != 200 {
+		t.Errorf("HEAD: %v, %v", resp, err)
+	}
+	if cluster.closed.Load() == before {
+		t.Error("what HEAD began is held")
+	}
 	if n := cluster.closed.Load(); n < 3 {
 		t.Errorf("%d recordings were let go of", n)
 	}

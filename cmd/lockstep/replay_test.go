@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"lockstep/cmd/lockstep/dev"
 	"lockstep/engine/recording"
@@ -146,6 +148,48 @@ func TestALogIsRecordedReplayedAndRehearsed(t *testing.T) {
 		t.Errorf("for people, with exit code %d:\n%s", code, out)
 	}
 	followed(t, info, path("followed.lockstep"))
+	brokenOff(t, info.Nodes[0], path("broken.lockstep"))
+}
+
+// brokenOff records from a node that is killed meanwhile: the file is not there, and
+// the exit code says that trying again may help.
+func brokenOff(t *testing.T, n dev.Node, file string) {
+	p := begin(t, "replay", "export", "ledger", "--follow", "1h", "--out", file, "--server", n.HTTP)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for limit := time.After(patience); written(t, file) == 0; {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatal("nothing was recorded")
+		}
+	}
+	if err := syscall.Kill(n.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(p.out); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.end(syscall.SIGCONT); code != exitUnavailable || !strings.Contains(p.errs.String(), "the recording broke off, nothing was written") {
+		t.Errorf("exit code %d: %s", code, p.errs.String())
+	}
+	if left, err := filepath.Glob(file + "*"); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+}
+
+// written is how much there is of a file that is not whole yet.
+func written(t *testing.T, file string) int64 {
+	t.Helper()
+	names, err := filepath.Glob(file + ".partial-*")
+	if err != nil || len(names) != 1 {
+		return 0
+	}
+	info, err := os.Stat(names[0])
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
 
 // followed records from the present state what happens next.

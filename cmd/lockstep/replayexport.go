@@ -109,15 +109,17 @@ func (a *app) export(cmd *cobra.Command, conn *connection, form format, group, o
 		return fmt.Sprintf("recording %s: %s, %s", group, sizeText(n.Load()), time.Since(begun).Round(time.Second))
 	})
 	// What is read is written, and checked on the way.
-	s, err := recording.Summarize(io.TeeReader(body, &counting{target, &n}))
+	sink := &counting{w: target, n: &n}
+	s, err := recording.Summarize(io.TeeReader(body, sink))
 	done()
 	switch {
+	case err == nil:
 	case ctx.Err() != nil:
 		return errors.New("interrupted: nothing was written")
-	case errors.Is(err, recording.ErrDamaged):
+	case sink.failed != nil:
+		return fmt.Errorf("writing %s: %w", out, sink.failed)
+	default:
 		return &exitError{exitUnavailable, fmt.Errorf("the recording broke off, nothing was written: %w", err)}
-	case err != nil:
-		return fmt.Errorf("recording %s: %w", group, err)
 	}
 	if err := target.keep(); err != nil {
 		return err
@@ -153,15 +155,18 @@ func (c *cancelling) Close() error {
 	return c.ReadCloser.Close()
 }
 
-// counting counts what goes through.
+// counting counts what goes through, and remembers that it is the writer that
+// failed.
 type counting struct {
-	w io.Writer
-	n *atomic.Uint64
+	w      io.Writer
+	n      *atomic.Uint64
+	failed error
 }
 
 func (c *counting) Write(b []byte) (int, error) {
 	n, err := c.w.Write(b)
 	c.n.Add(uint64(n))
+	c.failed = err
 	return n, err
 }
 

@@ -58,14 +58,19 @@ type run struct {
 // Run replays a recording. Errors: recording.ErrDamaged, recording.ErrGivenUp,
 // ErrRefused where the schema is not taken, those of the disk, and of an entry that
 // this program can't execute. That digests differ is no error: the report says so.
-func Run(ctx context.Context, file io.Reader, opt Options) (*Report, error) {
+func Run(ctx context.Context, file io.Reader, opt Options) (report *Report, err error) {
+	// Whoever altered a state may have made it one that no copy ever had.
+	defer func() {
+		if fault := recover(); fault != nil {
+			report, err = nil, fmt.Errorf("%w: executing it met what no copy ever holds: %v", recording.ErrDamaged, fault)
+		}
+	}()
 	if opt.Progress == nil {
 		opt.Progress = new(Progress)
 	}
 	r := &run{opt: opt, cache: store.NewCache(cacheBytes)}
 	defer r.cache.Close()
 	defer r.close()
-	var err error
 	if r.file, err = recording.NewReader(file); err != nil {
 		return nil, err
 	}

@@ -167,8 +167,11 @@ func (e *exportOf) followUp(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		wait, cancel := context.WithTimeout(ctx, min(exportRound, time.Until(until)))
-		_ = e.copy.part.WaitIndex(wait, e.last+1)
+		err := e.copy.part.WaitIndex(wait, e.last+1)
 		cancel()
+		if errors.Is(err, partition.ErrClosed) {
+			return err
+		}
 		pos := e.copy.part.Position()
 		// Where nothing happens, the same digest once more finds out that the client
 		// is gone.
