@@ -19,6 +19,7 @@ type logged struct {
 	entry.Raw
 	checkpoint uint64
 	digests    partition.Digests // recorded at the checkpoint
+	millis     int64             // tx.now there
 }
 
 // readLog reads a recording as a log would deliver it.
@@ -44,7 +45,7 @@ func readLog(t testing.TB, name string) []logged {
 			cmd := bytes.Clone(rec.Cmd)
 			log = append(log, logged{Raw: entry.Raw{Index: rec.Index, Cmd: cmd}, checkpoint: checkpointOf(cmd)})
 		case recording.KindDigest:
-			log[len(log)-1].digests = partition.Digests{Revision: rec.Digest.Revision, Running: rec.Digest.Running, Content: rec.Digest.Content}
+			log[len(log)-1].digests = partition.Digests{Revision: rec.Digest.Revision, Running: rec.Digest.Running, HasContent: rec.Digest.HasContent, Content: rec.Digest.Content}
 		}
 	}
 }
@@ -76,8 +77,8 @@ func writeLog(t testing.TB, name string, log []logged) {
 		must(w.Entry(e.Index, e.Cmd))
 		if e.checkpoint != 0 {
 			must(w.Digest(recording.Digest{
-				Index: e.Index, Revision: e.digests.Revision, TimeMillis: beginMillis,
-				Running: e.digests.Running, HasContent: true, Content: e.digests.Content,
+				Index: e.Index, Revision: e.digests.Revision, TimeMillis: e.millis,
+				Running: e.digests.Running, HasContent: e.digests.HasContent, Content: e.digests.Content,
 			}))
 		}
 	}

@@ -94,10 +94,10 @@ func (p *primary) schema(text string, meanwhile func()) bool {
 // checkpoint has every copy compute its digests here.
 func (p *primary) checkpoint() {
 	p.points++
-	c := entry.Checkpoint{Origin: p.origin(), TimeMillis: p.now, ID: p.points}
+	c := entry.Checkpoint{Origin: p.origin(), TimeMillis: p.now, ID: p.points, Contents: entry.ContentsAsked}
 	p.order(entry.AppendCheckpoint(nil, &c))
 	e := &p.log[len(p.log)-1]
-	e.checkpoint = c.ID
+	e.checkpoint, e.millis = c.ID, p.Position().NowMillis
 	e.digests, p.report.checkpoints[c.ID] = p.digestLine(c.ID)
 }
 
