@@ -13,7 +13,7 @@ import (
 )
 
 // Cluster is what the front needs of its node. Its methods may be called from
-// any goroutine and, but for CatchUp, CreateGroup and Verify, never block.
+// any goroutine and, but for CatchUp, CreateGroup, Verify and Trust, never block.
 type Cluster interface {
 	// Lookup finds a group. known tells whether the group exists; the Group is
 	// nil where this node has no copy of it that is open.
@@ -37,6 +37,10 @@ type Cluster interface {
 	// none, of another's. The context bounds the beginning alone. A *Problem says
 	// why not.
 	Export(ctx context.Context, group string, o ExportOptions) (Recording, error)
+	// Trust has the copy on a node taken for the right one, where a group's copies
+	// differ and no majority agrees; the others are then built anew from it. A
+	// *Problem says why not.
+	Trust(ctx context.Context, group, node string) (GroupStatus, error)
 }
 
 // Group is a group of which this node has a copy. Methods may be called from
@@ -248,15 +252,17 @@ type NodeStatus struct {
 
 // GroupStatus is one group as this node sees it.
 type GroupStatus struct {
-	Name             string            `json:"name"`
-	Primary          string            `json:"primary"` // a node's name; empty while there is none
-	Revision         uint64            `json:"revision"`
-	SchemaVersion    uint64            `json:"schema_version"`
-	KeyWindowSeconds int64             `json:"key_window_seconds"`
-	Durability       string            `json:"durability,omitempty"`
-	Labels           map[string]string `json:"labels,omitempty"`
-	Partitions       []PartitionStatus `json:"partitions"`
-	SchemaChange     *SchemaChange     `json:"schema_change,omitempty"`
+	Name             string `json:"name"`
+	Primary          string `json:"primary"` // a node's name; empty while there is none
+	Revision         uint64 `json:"revision"`
+	SchemaVersion    uint64 `json:"schema_version"`
+	KeyWindowSeconds int64  `json:"key_window_seconds"`
+	Durability       string `json:"durability,omitempty"`
+	// Held says why the group takes no changes, and what to do; empty: it does.
+	Held         string            `json:"held,omitempty"`
+	Labels       map[string]string `json:"labels,omitempty"`
+	Partitions   []PartitionStatus `json:"partitions"`
+	SchemaChange *SchemaChange     `json:"schema_change,omitempty"`
 }
 
 // PartitionStatus is one copy of a group.
@@ -266,6 +272,24 @@ type PartitionStatus struct {
 	Status   string `json:"status"`
 	Revision uint64 `json:"revision"`
 	Lag      uint64 `json:"lag"`
+	// Reason says why Status is not available, where that is known.
+	Reason string `json:"reason,omitempty"`
+	// Divergence is the last that was found of a copy on this node, its former ones
+	// included.
+	Divergence *Divergence `json:"divergence,omitempty"`
+}
+
+// Divergence is how a copy was found to differ from the majority.
+type Divergence struct {
+	Found  time.Time `json:"found"`
+	Kind   string    `json:"kind"` // the digest that showed it: running or content
+	Reason string    `json:"reason"`
+	// The copy was equal at EqualRevision, as far as is known (0: nothing is), and
+	// differed at Revision.
+	EqualRevision uint64 `json:"equal_revision"`
+	Revision      uint64 `json:"revision"`
+	Replica       uint64 `json:"replica"`  // that differed; its successor has another
+	Evidence      string `json:"evidence"` // file on the node
 }
 
 // Unready is a reason for which a node is not ready.

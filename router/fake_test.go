@@ -394,3 +394,10 @@ func (r *fakeRecording) Close() { r.cluster.closed.Add(1) }
 func (c *fakeCluster) Verify(context.Context, string) (VerifyReport, error) {
 	return VerifyReport{Group: "bank", Revision: 3, Equal: true, Partitions: []VerifiedCopy{{Node: "n1", Revision: 3, Digest: "00ff"}}}, nil
 }
+
+func (c *fakeCluster) Trust(_ context.Context, group, node string) (GroupStatus, error) {
+	if node != "n1" {
+		return GroupStatus{}, &Problem{Code: "not_found", Detail: "the cluster has no node " + node}
+	}
+	return GroupStatus{Name: group, Primary: node, Partitions: []PartitionStatus{}}, nil
+}

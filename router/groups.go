@@ -137,6 +137,27 @@ func (s *Server) verify(rq *request) *Problem {
 	return s.answerDocument(rq, fasthttp.StatusOK, report)
 }
 
+// trust has an operator choose which of a group's copies is right, where they
+// differ and no majority agrees.
+func (s *Server) trust(rq *request) *Problem {
+	var choice struct {
+		Node string `json:"node"`
+	}
+	if err := json.Unmarshal(rq.body.b, &choice, json.RejectUnknownMembers(true)); err != nil {
+		return malformedJSON(err)
+	}
+	if choice.Node == "" {
+		return invalidAt("/node", "name the node whose copy is right")
+	}
+	ctx, cancel := context.WithDeadline(s.ctx, rq.deadline)
+	defer cancel()
+	status, err := s.cfg.Cluster.Trust(ctx, rq.group, choice.Node)
+	if err != nil {
+		return problemOf(err)
+	}
+	return s.answerDocument(rq, fasthttp.StatusOK, status)
+}
+
 // health says that the process lives.
 func (s *Server) health(rq *request) *Problem {
 	return s.answerDocument(rq, fasthttp.StatusOK, map[string]string{"status": "ok"})

@@ -95,6 +95,7 @@ func (s *Server) exposeMetrics(rq *request) *Problem {
 type groupMetrics struct {
 	cluster                         Cluster
 	revision, lag, primary, keeping *prometheus.Desc
+	diverged, held                  *prometheus.Desc
 }
 
 func newGroupMetrics(cluster Cluster) *groupMetrics {
@@ -107,12 +108,14 @@ func newGroupMetrics(cluster Cluster) *groupMetrics {
 		lag:      desc("lag_revisions", "Revisions that each copy is behind the primary as last heard.", "group", "node"),
 		primary:  desc("has_primary", "1 where the group has a primary.", "group"),
 		keeping:  desc("key_window_seconds", "For how long clients' keys are really kept.", "group"),
+		diverged: desc("copy_diverged", "1 where a copy differs from the majority and is built anew.", "group", "node"),
+		held:     desc("held", "1 where copies differ and no majority agrees: the group takes no changes.", "group"),
 	}
 }
 
 // Describe is for the registry.
 func (g *groupMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.revision, g.lag, g.primary, g.keeping} {
+	for _, d := range []*prometheus.Desc{g.revision, g.lag, g.primary, g.keeping, g.diverged, g.held} {
 		ch <- d
 	}
 }
@@ -123,15 +126,21 @@ func (g *groupMetrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	for _, group := range g.cluster.Groups() {
-		has := 0.0
-		if group.Primary != "" {
-			has = 1
-		}
-		gauge(g.primary, has, group.Name)
+		gauge(g.primary, one(group.Primary != ""), group.Name)
+		gauge(g.held, one(group.Held != ""), group.Name)
 		gauge(g.keeping, float64(group.KeyWindowSeconds), group.Name)
 		for _, p := range group.Partitions {
 			gauge(g.revision, float64(p.Revision), group.Name, p.Node)
 			gauge(g.lag, float64(p.Lag), group.Name, p.Node)
+			gauge(g.diverged, one(p.Status == "diverged"), group.Name, p.Node)
 		}
 	}
+}
+
+// one is a condition as a metric has it.
+func one(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }

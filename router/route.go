@@ -24,6 +24,7 @@ const (
 	routeSchema
 	routeVerify
 	routeExport
+	routeTrust
 	routeCount
 )
 
@@ -59,6 +60,7 @@ var routeTable = [routeCount]routeSpec{
 	routeSchema:       {"schema", get | put},
 	routeVerify:       {"verify", post},
 	routeExport:       {"export", get},
+	routeTrust:        {"trust", post},
 }
 
 // target is where a request goes.
@@ -121,6 +123,8 @@ func routeWithin(segments []string) route {
 			return routeVerify
 		case "export":
 			return routeExport
+		case "trust":
+			return routeTrust
 		}
 	case 2:
 		if segments[0] == "transactions" {

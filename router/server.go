@@ -239,6 +239,8 @@ func (s *Server) serveGroup(rq *request) *Problem {
 		return s.read(rq, f, s.getSchema)
 	case routeTransaction:
 		return s.getOutcome(rq, f)
+	case routeTrust:
+		return s.trust(rq)
 	case routeQuery:
 		return s.read(rq, f, s.query)
 	default:

@@ -30,6 +30,9 @@ var (
 	ErrGroupExists = errors.New("the group runs on this node already")
 	// ErrReplicaRemoved: the replica was removed from its group; its id cannot come back.
 	ErrReplicaRemoved = errors.New("this replica was removed from the group")
+	// ErrUnfit is what a StateMachine's SaveSnapshot returns, wrapped or not, where its state must not be copied:
+	// the replica that waits for it gets none from here.
+	ErrUnfit = errors.New("the state of this replica must not be copied")
 	// ErrInUse: another process uses the directory.
 	ErrInUse = errors.New("the directory is in use by another process")
 	// ErrForeignData: the directory belongs to another node, cluster, machine or version.

@@ -297,7 +297,12 @@ func (h *Host) StopGroup(ctx context.Context, shard uint64) error {
 func (h *Host) RemoveData(ctx context.Context, shard, replica uint64) error {
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
-	if err := h.nh.SyncRemoveData(ctx, shard, replica); err != nil {
+	remove := h.nh.SyncRemoveData
+	if g, ok := h.Group(shard); ok && g.replica != replica {
+		// Its successor runs already; the library's patient way wants the whole group stopped.
+		remove = func(_ context.Context, shard, replica uint64) error { return h.nh.RemoveData(shard, replica) }
+	}
+	if err := remove(ctx, shard, replica); err != nil {
 		return fmt.Errorf("txlog: removing replica %d of group %d: %w", replica, shard, libraryError(err))
 	}
 	return nil

@@ -31,7 +31,8 @@ type StateMachine interface {
 	// PrepareSnapshot fixes the present state for a SaveSnapshot that follows.
 	PrepareSnapshot() (any, error)
 	// SaveSnapshot writes the state that was fixed and releases it. An error of w must be returned so that
-	// errors.Is still finds it. It may end early with ErrStopped once stop is closed.
+	// errors.Is still finds it. It may end early with ErrStopped once stop is closed, and with ErrUnfit where the
+	// state must not be copied.
 	SaveSnapshot(fixed any, w io.Writer, stop <-chan struct{}) error
 	// RecoverFromSnapshot replaces the state by a saved one, be it older or newer.
 	RecoverFromSnapshot(r io.Reader, stop <-chan struct{}) error
@@ -110,7 +111,7 @@ func (m *machine) SaveSnapshot(fixed any, w io.Writer, stop <-chan struct{}) err
 		return nil
 	case errors.Is(err, ErrStopped) && closed(stop):
 		return statemachine.ErrSnapshotStopped
-	case errors.Is(err, statemachine.ErrSnapshotStreaming):
+	case errors.Is(err, statemachine.ErrSnapshotStreaming), errors.Is(err, ErrUnfit):
 		return statemachine.ErrSnapshotStreaming // the receiver is gone; the library compares by identity
 	case errors.Is(err, statemachine.ErrSnapshotStopped):
 		return statemachine.ErrSnapshotStopped

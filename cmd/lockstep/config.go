@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"lockstep/router/node"
 )
@@ -97,6 +98,18 @@ func settings() []setting {
 		{"query-budget", "TIMES", oneValue, "how many times a transaction's budget of steps, rows and cost a query may use",
 			func(c *serveConfig, t string) error { return setInt(&c.node.QueryBudget, t) },
 			func(c *serveConfig) any { return c.node.QueryBudget }},
+		{"check-every", "DURATION", oneValue, "after how long the copies of a group compare their running digests",
+			func(c *serveConfig, t string) error { return setDuration(&c.node.CheckEvery, t) },
+			func(c *serveConfig) any { return c.node.CheckEvery }},
+		{"check-revisions", "NUMBER", oneValue, "after how many revisions they do so at the latest",
+			func(c *serveConfig, t string) error { return setInt(&c.node.CheckRevisions, t) },
+			func(c *serveConfig) any { return c.node.CheckRevisions }},
+		{"scrub-every", "DURATION", oneValue, "after how long they compare whole contents, which finds data that was altered on disk; 0: never",
+			func(c *serveConfig, t string) error { return setDuration(&c.node.ScrubEvery, t) },
+			func(c *serveConfig) any { return c.node.ScrubEvery }},
+		{"scrub-bytes", "BYTES", oneValue, "how many bytes a second are read for that at most",
+			func(c *serveConfig, t string) error { return setInt(&c.node.ScrubBytes, t) },
+			func(c *serveConfig) any { return c.node.ScrubBytes }},
 		{"log-level", "LEVEL", oneValue, "debug, info, warn or error",
 			func(c *serveConfig, t string) error { return setLevel(&c.logLevel, t) },
 			func(c *serveConfig) any { return strings.ToLower(c.logLevel.String()) }},
@@ -115,12 +128,21 @@ func setBool(field *bool, text string) error {
 	return nil
 }
 
-func setInt[T int | int64](field *T, text string) error {
+func setInt[T int | int64 | uint64](field *T, text string) error {
 	v, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || int64(T(v)) != v {
+	if err != nil || int64(T(v)) != v || T(v) < 0 != (v < 0) {
 		return fmt.Errorf("%q is no whole number", text)
 	}
 	*field = T(v)
+	return nil
+}
+
+func setDuration(field *time.Duration, text string) error {
+	v, err := time.ParseDuration(text)
+	if err != nil {
+		return fmt.Errorf("%q is no duration such as 10s, 5m or 24h", text)
+	}
+	*field = v
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 func (a *app) groupCommand() *cobra.Command {
-	return a.family("group", "Make and list redundancy groups", a.groupCreate(), a.groupList())
+	return a.family("group", "Make, list and mend redundancy groups", a.groupCreate(), a.groupList(), a.groupTrust())
 }
 
 func (a *app) groupCreate() *cobra.Command {
@@ -66,6 +66,41 @@ func (a *app) createGroup(cmd *cobra.Command, conn *connection, form format, g c
 		return err
 	}
 	return a.show(form, doc, func(w io.Writer) error { return jsonTable(w, doc) })
+}
+
+func (a *app) groupTrust() *cobra.Command {
+	var (
+		conn connection
+		form format
+	)
+	c := &cobra.Command{
+		Use:   "trust GROUP NODE",
+		Short: "Say which copy is right, where copies differ and no majority agrees",
+		Long: `Copies of a group that differ are settled by the majority. Where there is none the
+group takes no changes, and somebody who knows the data has to say which copy is right:
+the others are then built anew from the one on NODE. Their old data is kept aside, in
+the folder "checks" of each node's data.`,
+		Args: cobra.ExactArgs(2),
+		RunE: a.runs(func(cmd *cobra.Command, args []string) error {
+			cl, err := conn.client()
+			if err != nil {
+				return err
+			}
+			defer cl.Close()
+			ctx, cancel := conn.context(cmd)
+			defer cancel()
+			stop := a.waiting("comparing the copies of " + args[0])
+			doc, err := cl.Trust(ctx, args[0], args[1])
+			stop()
+			if err != nil {
+				return err
+			}
+			return a.show(form, doc, func(w io.Writer) error { return jsonTable(w, doc) })
+		}),
+	}
+	conn.flags(c)
+	form.flag(c)
+	return c
 }
 
 func (a *app) groupList() *cobra.Command {

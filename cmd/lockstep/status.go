@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -73,6 +74,32 @@ func statusTable(w io.Writer, s *client.Status) error {
 	for _, g := range s.Groups {
 		if c := g.SchemaChange; c != nil {
 			if _, err := fmt.Fprintf(w, "\n%s: a change of schema version %d is under way since %s: %s\n", g.Name, c.Version, c.Started, c); err != nil {
+				return err
+			}
+		}
+	}
+	return differences(w, s)
+}
+
+// differences tells of copies that differ, or did, and what to do.
+func differences(w io.Writer, s *client.Status) error {
+	for _, g := range s.Groups {
+		if g.Held != "" {
+			if _, err := fmt.Fprintf(w, "\n%s takes no changes: %s.\n", g.Name, g.Held); err != nil {
+				return err
+			}
+		}
+		for _, p := range g.Partitions {
+			d := p.Divergence
+			if d == nil {
+				continue
+			}
+			what := "It is not served, and is being built anew from a good copy; nothing has to be done."
+			if p.Status != "diverged" {
+				what = "It was built anew from a good copy; look for the cause: a failing disk or memory, changed files, another build of the program."
+			}
+			if _, err := fmt.Fprintf(w, "\nThe copy of %s on %s was found to differ at %s: %s. %s\nEvidence on %s: %s\n",
+				g.Name, p.Node, d.Found.Format(time.RFC3339), d.Reason, what, p.Node, d.Evidence); err != nil {
 				return err
 			}
 		}

@@ -131,6 +131,24 @@ func (c *Client) Verify(ctx context.Context, group string, timeout time.Duration
 	return v, a.decode(v)
 }
 
+// Trust has the copy on a node taken for the right one, where a group's copies
+// differ and no majority agrees, and gives the group's document; the other copies
+// are then built anew from it.
+func (c *Client) Trust(ctx context.Context, group, node string) (json.RawMessage, error) {
+	body, err := json.Marshal(map[string]string{"node": node})
+	if err != nil {
+		return nil, fmt.Errorf("client: writing the choice: %w", err)
+	}
+	a, err := c.do(ctx, &call{
+		method: http.MethodPost, path: groupPath(group, "trust"),
+		body: body, contentType: typeJSON, write: true, long: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.body, nil
+}
+
 // Ready asks one server, and no other, whether it is ready; its *Problem names
 // the reasons. It is asked once.
 func (c *Client) Ready(ctx context.Context, server string) error {

@@ -103,6 +103,7 @@ type GroupStatus struct {
 	Name       string            `json:"name"`
 	Primary    string            `json:"primary"`
 	Revision   uint64            `json:"revision"`
+	Held       string            `json:"held"` // why the group takes no changes, and what to do; empty: it does
 	Partitions []PartitionStatus `json:"partitions"`
 
 	SchemaChange *SchemaChange `json:"schema_change,omitempty"` // nil: none is under way
@@ -133,6 +134,20 @@ type PartitionStatus struct {
 	Status   string `json:"status"`
 	Revision uint64 `json:"revision"`
 	Lag      uint64 `json:"lag"` // revisions behind the primary
+	Reason   string `json:"reason"`
+	// Divergence is the last that was found of a copy on this node.
+	Divergence *Divergence `json:"divergence"`
+}
+
+// Divergence is how a copy was found to differ from the majority.
+type Divergence struct {
+	Found         time.Time `json:"found"`
+	Kind          string    `json:"kind"`
+	Reason        string    `json:"reason"`
+	EqualRevision uint64    `json:"equal_revision"`
+	Revision      uint64    `json:"revision"`
+	Replica       uint64    `json:"replica"`
+	Evidence      string    `json:"evidence"`
 }
 
 // Verification compares a group's copies at one revision.

@@ -48,7 +48,7 @@ type partitionRow struct {
 	group   string
 	node    txlog.NodeID
 	replica uint64
-	founder bool // a voter from the group's beginning
+	first   uint64 // the replica there when the group was made; 0: there was none
 }
 
 func (c *catalog) node(id txlog.NodeID) (nodeRow, bool) {
@@ -137,7 +137,7 @@ func (c *catalog) addNode(row value.Value) error {
 func (c *catalog) addPartition(row value.Value) error {
 	id, err := txlog.ParseNodeID(text(row, "node"))
 	c.partitions = append(c.partitions, partitionRow{
-		group: text(row, "group"), node: id, replica: uint64(number(row, "replica")), founder: field(row, "founder").Bool(),
+		group: text(row, "group"), node: id, replica: uint64(number(row, "replica")), first: uint64(number(row, "first")),
 	})
 	return err
 }
@@ -200,12 +200,13 @@ func createGroup(name string, nodes []nodeRow, labels map[string]string, setting
 		{"upsert": step{"table": "counters", "row": step{"name": "'shard'", "next": "shard + 1"}}},
 		{"insert": step{"table": "groups", "row": step{"name": "params.name", "shard": "shard", "labels": "params.labels", "settings": "params.settings"}}},
 	}
+	steps = append(steps, step{"upsert": step{"table": "counters", "row": step{"name": "'replica/' + params.name", "next": len(nodes) + 1}}})
 	for i, n := range nodes {
 		param := fmt.Sprintf("node%d", i)
 		params[param] = n.id.String()
 		steps = append(steps,
 			step{"get": step{"table": "nodes", "key": []string{"params." + param}, "as": "known_" + param}},
-			step{"insert": step{"table": "partitions", "row": step{"group": "params.name", "node": "params." + param, "replica": i + 1, "founder": true}}})
+			step{"insert": step{"table": "partitions", "row": step{"group": "params.name", "node": "params." + param, "replica": i + 1, "first": i + 1}}})
 	}
 	return json.Marshal(map[string]any{"steps": steps, "params": params, "return": "shard"})
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"regexp"
+	"time"
 
 	"lockstep/engine/program"
 	"lockstep/txlog"
@@ -37,8 +38,23 @@ type Config struct {
 	// QueryBudget is how many times a transaction's budget of steps, rows and cost
 	// a query may use.
 	QueryBudget int
+	// CheckEvery and CheckRevisions are after how long, and after how many
+	// revisions, the copies of a group that this node is primary of compare their
+	// running digests, whichever comes first.
+	CheckEvery     time.Duration
+	CheckRevisions uint64
+	// ScrubEvery is after how long they compare their whole contents as well: that
+	// finds data that was altered on disk. 0: never.
+	ScrubEvery time.Duration
+	// ScrubBytes is how many bytes a second this node reads for that at most.
+	ScrubBytes int
 	// Log takes what people may want to know.
 	Log *slog.Logger
+
+	// plant makes a copy go wrong, and halt has the building of a copy anew stop
+	// before a step. Only tests of this package can set them.
+	plant func(group string, sm txlog.StateMachine) txlog.StateMachine
+	halt  func(step string) bool
 }
 
 // Figures that a node starts with unless told otherwise.
@@ -50,6 +66,12 @@ const (
 	// and one group, and up to three buffers of each in memory.
 	expectedGroups = 2
 	memTablesEach  = 3
+	// A difference is found within seconds of its making, at the cost of two small
+	// entries; whole contents are read once a day, at a tenth of a slow disk.
+	defaultCheckEvery     = 10 * time.Second
+	defaultCheckRevisions = 250_000
+	defaultScrubEvery     = 24 * time.Hour
+	defaultScrubBytes     = 16 << 20
 )
 
 // Defaults are the figures of a node in production.
@@ -58,6 +80,8 @@ func Defaults() Config {
 		HTTP: "127.0.0.1:7400", Raft: "127.0.0.1:7500", Profile: "lan",
 		CacheBytes: defaultCacheBytes, MemTableBytes: defaultMemTableBytes,
 		QueryBudget: program.DefaultQueryBudget,
+		CheckEvery:  defaultCheckEvery, CheckRevisions: defaultCheckRevisions,
+		ScrubEvery: defaultScrubEvery, ScrubBytes: defaultScrubBytes,
 	}
 }
 
@@ -101,6 +125,20 @@ func (c *Config) Validate() error {
 	}
 	if c.QueryBudget < 1 || c.QueryBudget > program.MaxQueryBudget {
 		return fmt.Errorf("query_budget is %d: give how many times a transaction's budget a query may use, 1 to %d", c.QueryBudget, program.MaxQueryBudget)
+	}
+	return c.validateChecks()
+}
+
+func (c *Config) validateChecks() error {
+	switch {
+	case c.CheckEvery < minCheckEvery:
+		return fmt.Errorf("check_every is %s: give at least %s, such as 10s", c.CheckEvery, minCheckEvery)
+	case c.CheckRevisions == 0:
+		return fmt.Errorf("check_revisions is 0: give at least 1, such as 250000")
+	case c.ScrubEvery < 0 || c.ScrubEvery > 0 && c.ScrubEvery < minCheckEvery:
+		return fmt.Errorf("scrub_every is %s: give at least %s, such as 24h, or 0 for never", c.ScrubEvery, minCheckEvery)
+	case c.ScrubBytes < minScrubBytes:
+		return fmt.Errorf("scrub_bytes is %d: give at least %d bytes a second", c.ScrubBytes, minScrubBytes)
 	}
 	return nil
 }

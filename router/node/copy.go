@@ -47,8 +47,18 @@ func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 		},
 		Local: n.session, Env: n.env, Log: n.cfg.Log, Fatal: n.fatal,
 		Applied: c.applied,
+		Pacer:   n.pacer, Known: n.folder.known(cfg.Shard, cfg.Replica),
+		Compared: func(k partition.Compared) {
+			if err := n.folder.keepKnown(cfg.Shard, cfg.Replica, k); err != nil {
+				n.cfg.Log.Warn("what is known of a copy's digests can't be noted", "group", name, "error", err)
+			}
+		},
+		Diverged: func(f partition.Finding) { n.condemn(c, cfg.Replica, &f) },
 	})
 	cfg.StateMachine = logMachine{c.part}
+	if n.cfg.plant != nil {
+		cfg.StateMachine = n.cfg.plant(name, cfg.StateMachine)
+	}
 	log, err := n.host.StartGroup(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("start the copy of group %s: %w", name, err)
@@ -57,6 +67,7 @@ func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 	o, err := order.New(order.Config{
 		Group: name, Self: uint64(n.id), Session: n.session,
 		Log: groupLog{log}, Peers: orderPeers{n.peers}, Logger: n.cfg.Log,
+		Held: func() bool { return c.part.Judged().Held != nil },
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the orderer of group %s: %w", name, err), n.host.StopGroup(context.Background(), cfg.Shard))
@@ -80,6 +91,9 @@ func (m logMachine) RecoverFromSnapshot(r io.Reader, stop <-chan struct{}) error
 }
 
 func stopped(err error) error {
+	if errors.Is(err, partition.ErrDiverged) {
+		return fmt.Errorf("%w: %w", txlog.ErrUnfit, err)
+	}
 	if errors.Is(err, store.ErrStopped) {
 		return fmt.Errorf("%w: %w", txlog.ErrStopped, err)
 	}

@@ -65,6 +65,36 @@ const (
 	maxCopies = 16
 )
 
+// Bounds of checking copies against each other.
+const (
+	// minCheckEvery keeps checkpoints from being most of what is ordered.
+	minCheckEvery = 100 * time.Millisecond
+	// minScrubBytes is the slowest scrub: a gigabyte in three hours.
+	minScrubBytes = 100 << 10
+	// scrubRetry is after how long a scrub without a verdict is tried again.
+	scrubRetry = 10 * time.Minute
+	// scrubLimit bounds a scrub: a terabyte takes most of a day at the default pace.
+	scrubLimit = 24 * time.Hour
+	// heldPause and heldScrubPause lie between looks whether a majority of copies
+	// that differ agrees by now: soon where it costs nothing.
+	heldPause      = 2 * time.Second
+	heldScrubPause = 30 * time.Second
+	// askWait bounds one question for digests, askPause lies between; a copy that is
+	// silent for silenceLimit is not waited for, nor are those that have not answered
+	// stragglers after a majority has.
+	askWait      = 5 * time.Second
+	askPause     = 100 * time.Millisecond
+	silenceLimit = 10 * time.Second
+	stragglers   = time.Second
+	// silenceWait bounds each step of stopping a copy that differs.
+	silenceWait = 5 * time.Second
+	// aloneWait is how long a newcomer may get nothing from a primary that is the
+	// group's only voter, before that one is opened anew.
+	aloneWait = 5 * time.Second
+	// tendWait bounds one round of changes of a group's members.
+	tendWait = 10 * time.Second
+)
+
 // readyLag is how many revisions a copy may be behind and still count as ready:
 // less than a second's worth under load.
 const readyLag = 20_000

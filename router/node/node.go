@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"lockstep/engine/lang"
+	"lockstep/engine/partition"
 	"lockstep/engine/store"
 	"lockstep/router"
 	"lockstep/router/order"
@@ -57,6 +58,16 @@ type Node struct {
 	mu     sync.Mutex
 	copies map[string]*copyOf // by group, the system group included
 	system *copyOf
+	// Copies that differ from the majority: those on their way to be replaced, by
+	// group, what is kept of former ones, and the replicas that must not be opened.
+	rebuilds  map[string]*rebuild
+	evidence  []*Evidence
+	condemned map[string]bool
+
+	guarding sync.Mutex
+	guards   map[string]*guard // by group
+	checks   checkMetrics
+	pacer    *partition.Pacer
 
 	catalog  atomic.Pointer[catalog]
 	reading  sync.Mutex // held while the catalog is read anew, so that it never goes back
@@ -85,6 +96,8 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		cfg: cfg, orders: order.NewSwitch(), copies: map[string]*copyOf{},
 		exports: make(chan struct{}, maxExports),
 		ready:   make(chan struct{}), failed: make(chan error, 1), session: newSession(),
+		rebuilds: map[string]*rebuild{}, condemned: map[string]bool{}, guards: map[string]*guard{},
+		checks: newCheckMetrics(), pacer: partition.NewPacer(cfg.ScrubBytes),
 	}
 	n.catalog.Store(&catalog{})
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -113,6 +126,9 @@ func (n *Node) start(ctx context.Context) (err error) {
 		return err
 	}
 	n.id = n.folder.nodeID()
+	if err := n.loadEvidence(); err != nil {
+		return err
+	}
 	n.cfg.Log = n.cfg.Log.With("node", n.cfg.Name)
 	if n.env, err = lang.NewEnv(); err != nil {
 		return fmt.Errorf("make the language environment: %w", err)
@@ -190,6 +206,9 @@ func (n *Node) serve() (err error) {
 	}
 	cfg := router.Defaults()
 	cfg.Cluster, cfg.Forwarder, cfg.Log, cfg.Tick = n, n, n.cfg.Log, profile.Tick
+	if cfg.Registry, err = n.registry(); err != nil {
+		return err
+	}
 	if n.server, err = router.New(cfg); err != nil {
 		return fmt.Errorf("make the router: %w", err)
 	}
@@ -203,6 +222,7 @@ func (n *Node) serve() (err error) {
 	n.work.Go(n.reconcileLoop)
 	n.work.Go(n.statusLoop)
 	n.work.Go(n.flushLoop)
+	n.work.Go(n.guardLoop)
 	return nil
 }
 
@@ -300,7 +320,7 @@ func (n *Node) handOverGroup(ctx context.Context, c *copyOf) error {
 	var best txlog.NodeID
 	var most uint64
 	for _, m := range members.Members {
-		if m.Node == n.id || !m.Voting || !n.statuses.reachable(m.Node) {
+		if r, ok := n.statuses.fresh(m.Node); m.Node == n.id || !m.Voting || !ok || r.Groups[c.name].Diverged != nil {
 			continue
 		}
 		if at := n.statuses.revision(m.Node, c.name); best == 0 || at > most {

@@ -50,9 +50,13 @@ func (n *Node) reconcile(ctx context.Context, sys *copyOf) error {
 		}
 	}
 	n.refresh()
+	if err := n.mend(ctx, sys); err != nil && ctx.Err() == nil {
+		n.cfg.Log.Info("a copy that differs is not replaced yet; trying again", "reason", err)
+	}
 	if err := n.startMissing(); err != nil {
 		return err
 	}
+	n.clearReplaced(ctx)
 	if err := n.enterSelf(ctx, sys); err != nil {
 		return err
 	}
@@ -91,7 +95,7 @@ func (n *Node) startMissing() error {
 			continue
 		}
 		cfg, mine := n.groupConfig(cat, g)
-		if !mine {
+		if !mine || n.isCondemned(g.name, cfg.Shard, cfg.Replica) {
 			continue
 		}
 		c, err := n.startCopy(g.name, cfg)
@@ -111,14 +115,26 @@ func (n *Node) startMissing() error {
 func (n *Node) groupConfig(cat *catalog, g groupRow) (cfg txlog.GroupConfig, mine bool) {
 	cfg = txlog.GroupConfig{Shard: g.shard, Members: map[uint64]txlog.NodeID{}}
 	for _, p := range cat.copies(g.name) {
-		if p.founder {
-			cfg.Members[p.replica] = p.node
+		if p.first != 0 {
+			cfg.Members[p.first] = p.node
 		}
 		if p.node == n.id {
 			cfg.Replica, mine = p.replica, true
+			cfg.Join = p.replica != p.first
 		}
 	}
+	if cfg.Join {
+		cfg.Members, cfg.NonVoting = nil, true
+	}
 	return cfg, mine
+}
+
+// isCondemned tells whether a copy must not be opened: it differs from the others,
+// or the one before it has not been stopped yet.
+func (n *Node) isCondemned(group string, shard, replica uint64) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.condemned[replicaName(shard, replica)] || n.rebuilds[group] != nil
 }
 
 // flushLoop has every copy flush what it applied, every so often.

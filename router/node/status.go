@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +28,15 @@ type copyReport struct {
 	Leader   string `json:"leader,omitempty"` // id of the node that leads, as heard there
 	Term     uint64 `json:"term,omitempty"`
 	Keys     int64  `json:"key_window_seconds"`
+	Replica  uint64 `json:"replica"`
+	// Diverged is set while the copy differs from the majority and is not served,
+	// Former where a copy before it did.
+	Diverged *router.Divergence `json:"diverged,omitempty"`
+	Former   *router.Divergence `json:"former,omitempty"`
+	// Held is set while the group takes no changes; these replicas differ.
+	Held []uint64 `json:"held,omitempty"`
+	// Voters are the replicas that vote, as the primary has seen.
+	Voters []uint64 `json:"voters,omitempty"`
 
 	Change *router.SchemaChange `json:"schema_change,omitempty"`
 }
@@ -151,9 +162,31 @@ func (n *Node) report() nodeReport {
 		if leader, term, ok := c.log.Leader(); ok {
 			report.Leader, report.Term = leader.String(), term
 		}
+		n.reportChecks(c, &report)
 		r.Groups[c.name] = report
 	}
+	for group, b := range n.allRebuilds() {
+		r.Groups[group] = copyReport{Replica: b.evidence.Replica, Diverged: n.divergence(b.evidence)}
+	}
 	return r
+}
+
+// reportChecks adds what is known of the copy's digests.
+func (n *Node) reportChecks(c *copyOf, r *copyReport) {
+	r.Replica = c.log.Replica()
+	if held := c.part.Judged().Held; held != nil {
+		r.Held = held.Differed
+	}
+	if e := n.lastEvidence(c.name); e != nil {
+		r.Former = n.divergence(e)
+	}
+	if c.log.IsLeader() {
+		n.guarding.Lock()
+		defer n.guarding.Unlock()
+		if g := n.guards[c.name]; g != nil {
+			r.Voters = g.voters
+		}
+	}
 }
 
 // reportOf is what is known of a node, this one included.
@@ -194,6 +227,7 @@ func (n *Node) groupStatus(cat *catalog, g groupRow) router.GroupStatus {
 	var term uint64
 	reports := map[txlog.NodeID]copyReport{}
 	copies := cat.copies(g.name)
+	have := 0
 	for _, p := range copies {
 		r, ok := n.reportOf(p.node)
 		report, open := r.Groups[g.name]
@@ -201,6 +235,13 @@ func (n *Node) groupStatus(cat *catalog, g groupRow) router.GroupStatus {
 			continue
 		}
 		reports[p.node] = report
+		if report.Diverged != nil {
+			continue
+		}
+		have++
+		if report.Held != nil {
+			s.Held = heldText(cat, copies, report.Held)
+		}
 		s.Revision = max(s.Revision, report.Revision)
 		s.SchemaVersion = max(s.SchemaVersion, report.Schema)
 		s.SchemaChange = furtherChange(s.SchemaChange, report.Change)
@@ -217,7 +258,7 @@ func (n *Node) groupStatus(cat *catalog, g groupRow) router.GroupStatus {
 	for _, p := range copies {
 		s.Partitions = append(s.Partitions, n.partitionStatus(cat, p, reports, primary, s.Revision))
 	}
-	if have := len(reports); have < len(copies) {
+	if have < len(copies) {
 		s.Durability = fmt.Sprintf("%d copies", have)
 	}
 	return s
@@ -231,20 +272,52 @@ func furtherChange(a, b *router.SchemaChange) *router.SchemaChange {
 	return a
 }
 
+// heldText says why a group takes no changes, and what to do.
+func heldText(cat *catalog, copies []partitionRow, differ []uint64) string {
+	var names []string
+	for _, p := range copies {
+		if slices.Contains(differ, p.replica) {
+			names = append(names, cat.nodeName(p.node))
+		}
+	}
+	return fmt.Sprintf("the copies on %s differ and no majority agrees, so nothing is changed: bring back nodes that are away, for their copies may settle it; "+
+		"or compare the data, and say which copy is right with lockstep group trust %s NODE: the others are then built anew from it", strings.Join(names, ", "), copies[0].group)
+}
+
 func (n *Node) partitionStatus(cat *catalog, p partitionRow, reports map[txlog.NodeID]copyReport, primary txlog.NodeID, revision uint64) router.PartitionStatus {
 	s := router.PartitionStatus{Node: cat.nodeName(p.node), Role: "subscriber", Status: "unavailable"}
-	if p.node == primary {
+	voters := reports[primary].Voters
+	switch {
+	case p.node == primary:
 		s.Role = "primary"
+	case voters != nil && !slices.Contains(voters, p.replica):
+		s.Role = "joining"
 	}
-	if r, ok := reports[p.node]; ok {
-		s.Status, s.Revision = "available", r.Revision
-	} else {
+	r, ok := reports[p.node]
+	switch {
+	case !ok:
 		s.Revision = n.statuses.revision(p.node, p.group)
+	case r.Diverged != nil:
+		s.Status, s.Revision = "diverged", r.Diverged.Revision
+		s.Reason, s.Divergence = r.Diverged.Reason, r.Diverged
+	default:
+		s.Status, s.Revision, s.Divergence = "available", r.Revision, r.Former
 	}
 	if s.Revision < revision {
 		s.Lag = revision - s.Revision
 	}
 	return s
+}
+
+// rebuilding is the evidence against a group's copy that is on its way out; nil
+// where none is.
+func (n *Node) rebuilding(group string) *Evidence {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if r := n.rebuilds[group]; r != nil {
+		return r.evidence
+	}
+	return nil
 }
 
 // Unready tells why the node should get no traffic yet.
@@ -258,7 +331,12 @@ func (n *Node) Unready() []router.Unready {
 		out = append(out, router.Unready{Code: "starting", Detail: "the node has not read of itself in the catalog yet"})
 	}
 	for _, p := range cat.partitions {
-		if p.node == n.id && n.copy(p.group) == nil {
+		if p.node != n.id || n.copy(p.group) != nil {
+			continue
+		}
+		if e := n.rebuilding(p.group); e != nil {
+			out = append(out, router.Unready{Code: "diverged", Group: p.group, Detail: "the copy differs from the others and is built anew: " + e.Reason})
+		} else {
 			out = append(out, router.Unready{Code: "starting", Group: p.group, Detail: "the copy is not open yet"})
 		}
 	}

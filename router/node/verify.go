@@ -7,25 +7,35 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
 	"lockstep/engine/entry"
 	"lockstep/engine/partition"
+	"lockstep/engine/store"
 	"lockstep/router"
 	"lockstep/router/order"
+	"lockstep/txlog"
 )
 
 // digestQuestion asks a node for its copy's digests at a checkpoint.
 type digestQuestion struct {
 	Group      string `json:"group"`
 	Checkpoint uint64 `json:"checkpoint"`
+	Replica    uint64 `json:"replica,omitempty"` // of this replica only; 0: whichever is there
+	Soon       bool   `json:"soon,omitempty"`    // don't wait for a scrub to end
 }
 
-// digestAnswer is the copy's: over its whole content and its running digest.
+// digestAnswer is the copy's.
 type digestAnswer struct {
 	Revision uint64 `json:"revision"`
-	Digest   string `json:"digest"`
+	Digest   string `json:"digest,omitempty"` // over both, to compare
+	Running  string `json:"running"`
+	Content  string `json:"content,omitempty"`
+	Pending  bool   `json:"pending,omitempty"` // the scrub has not ended
+	// Unreadable is why the copy can't read its own content.
+	Unreadable string `json:"unreadable,omitempty"`
 }
 
 // Verify has every copy of a group digest its content at one point of the order,
@@ -40,7 +50,7 @@ func (n *Node) Verify(ctx context.Context, group string) (router.VerifyReport, e
 		return router.VerifyReport{}, &router.Problem{Code: "unknown_group", Group: group, Detail: fmt.Sprintf("there is no group %q", group)}
 	}
 	id := checkpointID()
-	v, err := c.order(ctx, &order.Request{Checkpoint: &entry.Checkpoint{ID: id}})
+	v, err := c.order(ctx, &order.Request{Checkpoint: &entry.Checkpoint{ID: id, Contents: entry.ContentsAsked}})
 	if err != nil {
 		return router.VerifyReport{}, err
 	}
@@ -75,24 +85,24 @@ func allEqual(copies []router.VerifiedCopy) bool {
 
 func (n *Node) verifyCopy(ctx context.Context, cat *catalog, p partitionRow, q digestQuestion) router.VerifiedCopy {
 	out := router.VerifiedCopy{Node: cat.nodeName(p.node)}
-	answer, err := n.digestOf(ctx, p, q)
+	answer, err := n.digestOf(ctx, p.node, q)
 	if err != nil {
 		out.Error = err.Error()
 		return out
 	}
-	out.Revision, out.Digest = answer.Revision, answer.Digest
+	out.Revision, out.Digest, out.Error = answer.Revision, answer.Digest, answer.Unreadable
 	return out
 }
 
-func (n *Node) digestOf(ctx context.Context, p partitionRow, q digestQuestion) (digestAnswer, error) {
-	if p.node == n.id {
+func (n *Node) digestOf(ctx context.Context, at txlog.NodeID, q digestQuestion) (digestAnswer, error) {
+	if at == n.id {
 		return n.ownDigest(ctx, q)
 	}
 	raw, err := json.Marshal(q)
 	if err != nil {
 		return digestAnswer{}, err
 	}
-	raw, err = n.peers.Call(ctx, uint64(p.node), serviceDigest, raw)
+	raw, err = n.peers.Call(ctx, uint64(at), serviceDigest, raw)
 	if err != nil {
 		return digestAnswer{}, err
 	}
@@ -120,12 +130,44 @@ func (n *Node) ownDigest(ctx context.Context, q digestQuestion) (digestAnswer, e
 	if c == nil {
 		return digestAnswer{}, partition.ErrClosed
 	}
-	d, err := c.part.Digests(ctx, q.Checkpoint)
-	if err != nil {
+	if own := c.log.Replica(); q.Replica != 0 && q.Replica != own {
+		return digestAnswer{}, fmt.Errorf("the copy here is replica %d", own)
+	}
+	if q.Soon {
+		d, _, done, err := c.part.DigestsSoon(ctx, q.Checkpoint)
+		if !done || err != nil {
+			return digestAnswer{Pending: err == nil}, err
+		}
+		return answerOf(d, nil)
+	}
+	return answerOf(c.part.Digests(ctx, q.Checkpoint))
+}
+
+// answerOf tells digests that a copy computed. That it can't read its own content
+// is an answer too.
+func answerOf(d partition.Digests, err error) (digestAnswer, error) {
+	if err != nil && !errors.Is(err, store.ErrCorrupt) {
 		return digestAnswer{}, err
 	}
-	h := sha256.New()
-	h.Write(d.Content[:])
-	h.Write(d.Running[:])
-	return digestAnswer{Revision: d.Revision, Digest: hex.EncodeToString(h.Sum(nil))}, nil
+	a := digestAnswer{Revision: d.Revision, Running: hex.EncodeToString(d.Running[:])}
+	switch {
+	case err != nil:
+		a.Unreadable = err.Error()
+	case d.HasContent:
+		a.Content = hex.EncodeToString(d.Content[:])
+		h := sha256.New()
+		h.Write(d.Content[:])
+		h.Write(d.Running[:])
+		a.Digest = hex.EncodeToString(h.Sum(nil))
+	}
+	return a, nil
+}
+
+// digestOfText reads what answerOf wrote.
+func digestOfText(text string) (d [32]byte) {
+	raw, err := hex.DecodeString(text)
+	if err == nil && len(raw) == len(d) {
+		copy(d[:], raw)
+	}
+	return d
 }

@@ -1,0 +1,53 @@
+package node
+
+import (
+	"context"
+	"path/filepath"
+
+	"lockstep/engine/entry"
+	"lockstep/txlog"
+)
+
+// Plant makes a node's copy of a group execute something else than what was
+// ordered: change may alter each entry before the copy's engine is told it, as an
+// engine would that reads a clock, or visits a map in its own order.
+func Plant(cfg *Config, group string, change func(cmd []byte) []byte) {
+	cfg.plant = func(name string, sm txlog.StateMachine) txlog.StateMachine {
+		if name != group {
+			return sm
+		}
+		return planted{sm, change}
+	}
+}
+
+// Halt has the node stop before a step of building a copy anew, while on is true:
+// replace (naming a new replica in the catalog) or aside (moving the old data).
+func Halt(cfg *Config, on func(step string) bool) { cfg.halt = on }
+
+type planted struct {
+	txlog.StateMachine
+	change func([]byte) []byte
+}
+
+func (p planted) Apply(entries []entry.Raw) error {
+	for i := range entries {
+		entries[i].Cmd = p.change(append([]byte(nil), entries[i].Cmd...))
+	}
+	return p.StateMachine.Apply(entries)
+}
+
+// Lead makes the node the group's primary.
+func (n *Node) Lead(ctx context.Context, group string) error {
+	return n.copy(group).log.Transfer(ctx, n.id)
+}
+
+// CopyFolder is where a group's copy is on disk.
+func (n *Node) CopyFolder(group string) string {
+	c := n.copy(group)
+	return filepath.Join(n.folder.dir, groupsDir, replicaName(c.shard, c.log.Replica()))
+}
+
+// HasLog tells whether the log of a replica is on disk.
+func (n *Node) HasLog(group string, replica uint64) bool {
+	return n.host.HasData(n.copy(group).shard, replica)
+}

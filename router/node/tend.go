@@ -1,0 +1,191 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"lockstep/txlog"
+)
+
+// tendGroup brings a group's members closer to what the catalog says: who is not in
+// it any more is taken out, who is new follows without a vote, and gets one when it
+// has caught up. It returns the catalog's revision if all is as it says, else 0.
+//
+// The members are read before the catalog: a member that is missing there was
+// replaced, for nobody becomes one who is not in the catalog first.
+func (n *Node) tendGroup(c *copyOf, g *guard) (settled uint64, err error) {
+	ctx, cancel := context.WithTimeout(n.ctx, tendWait)
+	defer cancel()
+	members, err := c.log.Members(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n.noteVoters(g, members)
+	if n.asWished(n.catalog.Load(), c.name, &members) {
+		return n.catalog.Load().revision, nil
+	}
+	if err := n.CatchUp(ctx); err != nil {
+		return 0, err
+	}
+	cat := n.catalog.Load()
+	if n.asWished(cat, c.name, &members) {
+		return cat.revision, nil
+	}
+	if _, ok := cat.group(c.name); !ok {
+		return 0, nil // the group is going
+	}
+	return 0, n.changeMembers(ctx, c, g, cat, &members)
+}
+
+func (n *Node) noteVoters(g *guard, members txlog.Membership) {
+	n.guarding.Lock()
+	defer n.guarding.Unlock()
+	g.voters = g.voters[:0:0]
+	for _, m := range members.Members {
+		if m.Voting {
+			g.voters = append(g.voters, m.Replica)
+		}
+	}
+}
+
+// asWished tells whether exactly the catalog's copies are members, and vote.
+func (n *Node) asWished(cat *catalog, group string, members *txlog.Membership) bool {
+	copies := cat.copies(group)
+	return len(copies) == len(members.Members) && !slices.ContainsFunc(copies, func(p partitionRow) bool {
+		m, ok := members.Find(p.replica)
+		return !ok || !m.Voting || m.Node != p.node
+	})
+}
+
+// changeMembers takes the steps that are possible now. Voters are taken out one at
+// a time, and the next only when the newcomer in the place of the last one votes:
+// a group that was left to one voter would be lost with it.
+func (n *Node) changeMembers(ctx context.Context, c *copyOf, g *guard, cat *catalog, members *txlog.Membership) error {
+	copies := cat.copies(c.name)
+	var leaving []txlog.Member
+	joining := false
+	for _, m := range members.Members {
+		wished := slices.ContainsFunc(copies, func(p partitionRow) bool { return p.replica == m.Replica })
+		switch {
+		case wished:
+			joining = joining || !m.Voting
+		case m.Voting:
+			leaving = append(leaving, m)
+		default:
+			if err := n.takeOut(ctx, c, m); err != nil {
+				return err
+			}
+		}
+	}
+	added, err := n.addMissing(ctx, c, copies, members)
+	if err != nil || added {
+		return err
+	}
+	if joining {
+		return n.promote(ctx, c, g, cat, members)
+	}
+	if len(leaving) == 0 {
+		return nil
+	}
+	// Who is away first: those that are there can still vote on it.
+	slices.SortStableFunc(leaving, func(a, b txlog.Member) int {
+		return place(n.statuses.reachable(a.Node) || a.Node == n.id) - place(n.statuses.reachable(b.Node) || b.Node == n.id)
+	})
+	if leaving[0].Node == n.id {
+		return n.handOverGroup(ctx, c) // another primary takes this one out
+	}
+	return n.takeOut(ctx, c, leaving[0])
+}
+
+func place(later bool) int {
+	if later {
+		return 1
+	}
+	return 0
+}
+
+func (n *Node) takeOut(ctx context.Context, c *copyOf, m txlog.Member) error {
+	if err := c.log.Remove(ctx, m.Replica); err != nil {
+		return err
+	}
+	n.cfg.Log.Info("a copy was taken out of its group", "group", c.name, "replica", m.Replica, "at", n.catalog.Load().nodeName(m.Node))
+	return nil
+}
+
+// addMissing lets in those whose node has no other replica in the group any more.
+func (n *Node) addMissing(ctx context.Context, c *copyOf, copies []partitionRow, members *txlog.Membership) (added bool, err error) {
+	for _, p := range copies {
+		if slices.ContainsFunc(members.Members, func(m txlog.Member) bool { return m.Replica == p.replica || m.Node == p.node }) {
+			continue
+		}
+		if slices.Contains(members.Removed, p.replica) {
+			// It can't come back under that id.
+			if _, err := n.replacePartition(ctx, n.systemCopy(), c.name, p.node, p.replica); err != nil {
+				return added, err
+			}
+			continue
+		}
+		if err := c.log.AddNonVoting(ctx, p.replica, p.node); err != nil {
+			return added, err
+		}
+		added = true
+		n.cfg.Log.Info("a copy joins its group", "group", c.name, "replica", p.replica, "at", n.catalog.Load().nodeName(p.node))
+	}
+	return added, nil
+}
+
+// promote gives their vote to those who have reached what this copy had a while
+// ago.
+func (n *Node) promote(ctx context.Context, c *copyOf, g *guard, cat *catalog, members *txlog.Membership) error {
+	n.guarding.Lock()
+	mark, marked := g.mark, g.marked
+	g.mark, g.marked = c.part.Position().Revision, true
+	if !marked {
+		g.waiting = time.Now()
+	}
+	alone := len(g.voters) == 1 && time.Since(g.waiting) > aloneWait
+	n.guarding.Unlock()
+	for _, m := range members.Members {
+		report, ok := n.reportOf(m.Node)
+		copied := report.Groups[c.name]
+		if m.Voting || !marked || !ok || copied.Replica != m.Replica || copied.Diverged != nil {
+			continue
+		}
+		if copied.Revision < mark {
+			if alone && copied.Revision == 0 {
+				return n.reopen(ctx, c)
+			}
+			continue
+		}
+		if err := c.log.Promote(ctx, m.Replica, m.Node); err != nil {
+			return fmt.Errorf("give the copy on node %s its vote: %w", cat.nodeName(m.Node), err)
+		}
+		n.cfg.Log.Info("a copy has its vote", "group", c.name, "replica", m.Replica, "at", cat.nodeName(m.Node))
+		n.guarding.Lock()
+		g.marked = false // the next one begins anew
+		n.guarding.Unlock()
+	}
+	return nil
+}
+
+// reopen stops this node's copy of a group, which is opened again like any that is
+// missing. It is for a primary that has become the only voter: reads that were being
+// confirmed by the others then never are, and while the library remembers them it
+// sends nobody without a vote a heartbeat, so that a newcomer may wait for ever.
+func (n *Node) reopen(ctx context.Context, c *copyOf) error {
+	n.mu.Lock()
+	if n.copies[c.name] == c {
+		delete(n.copies, c.name)
+	}
+	n.mu.Unlock()
+	if err := c.orderer.Load().Close(ctx); err != nil {
+		n.cfg.Log.Info("some requests were not answered before the copy was reopened", "group", c.name, "reason", err)
+	}
+	if err := n.host.StopGroup(ctx, c.shard); err != nil {
+		return fmt.Errorf("reopen the copy: %w", err)
+	}
+	n.cfg.Log.Info("the only copy left that votes is opened anew", "group", c.name)
+	return nil
+}
