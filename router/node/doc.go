@@ -35,6 +35,29 @@
 // part in nothing: what is compacted or replaced meanwhile ends it with a reason.
 // A node without a copy has it relayed on a connection of its own (exportrelay.go).
 //
+// # Copies that differ
+//
+// The primary of a group orders checkpoints, asks every voter's copy for its
+// digests, and orders the verdict when a majority has the same (check.go). Running
+// digests are compared every few seconds; whole contents, by a paced scrub, once a
+// day. The system group is left out.
+//
+// A copy that finds itself in the minority is condemned (rebuild.go): it is taken
+// from the router, its evidence is written and synced before anything else, it
+// hands over what it leads, and its replica stops. From then on that replica is
+// never opened again. The catalog names a new replica in its place; the old data is
+// moved aside; the primary takes the old member out and lets the new one in, without
+// a vote until it has caught up (tend.go). Each step is found missing and taken
+// after a crash.
+//
+// Where no majority agrees, the verdict says so: every router refuses changes until
+// one does, or until an operator chooses a copy (Trust). Replicas that an operator
+// gave up go on voting until each is replaced, one after the other.
+//
+//	checks/S-R.diverged.json   evidence against replica R of shard S
+//	checks/S-R.data            its data, the last one of a group
+//	checks/S-R.equal.json      at which revisions its digests were right
+//
 // # Life
 //
 // The first node begins a cluster (Bootstrap). Others ask any member to join
