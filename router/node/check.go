@@ -101,7 +101,10 @@ func (n *Node) checkDue(c *copyOf, g *guard) (entry.Contents, bool) {
 		// Until a majority agrees nothing is written: look again soon.
 		contents, pause := entry.ContentsNone, min(n.cfg.CheckEvery, heldPause)
 		if j.Held.HasContent {
-			contents, pause = entry.ContentsScrubbed, min(n.cfg.ScrubEvery, heldScrubPause)
+			contents, pause = entry.ContentsScrubbed, heldScrubPause
+			if every := n.cfg.ScrubEvery; every > 0 {
+				pause = min(every, pause)
+			}
 		}
 		return contents, now.Sub(g.at) >= pause
 	}
