@@ -6,7 +6,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages that no pattern finds, for they stand under testdata.
 EXAMPLES := ./testdata/bank ./testdata/call ./testdata/chaos ./testdata/jobs ./testdata/ratelimit ./testdata/reservations ./testdata/shop
 
-.PHONY: build test race golden golden-arm64 chaos lint bench bench-parts dev fmt
+.PHONY: build test race golden golden-arm64 chaos model lint bench bench-parts dev fmt
 
 build:
 	go build -o bin/ ./cmd/...
@@ -33,6 +33,11 @@ golden-arm64:
 # A million transfers while processes are killed, each accounted for: minutes.
 chaos: build
 	bin/bench chaos --transfers 1000000
+
+# A million random transactions, executed by the engine and by a model written
+# apart from it: some twenty minutes.
+model:
+	go test ./engine/model -run TestTheEngineAgreesWithTheModel -v -timeout 3h -rapid.nofailfile -model.transactions 1000000
 
 lint:
 	@unformatted="$$(gofmt -l .)"; if [ -n "$$unformatted" ]; then echo "run make fmt, for these are not formatted:"; echo "$$unformatted"; exit 1; fi
