@@ -78,6 +78,9 @@ func (s *Server) putSchema(rq *request, f *front) *Problem {
 		return p
 	}
 	change.DryRun = dry
+	if p := language(rq, &change); p != nil {
+		return p
+	}
 	if p := s.ifMatch(rq, f, &change); p != nil {
 		return p
 	}
@@ -102,6 +105,23 @@ func (s *Server) putSchema(rq *request, f *front) *Problem {
 	if result.Created && !change.DryRun {
 		rq.ctx.SetStatusCode(fasthttp.StatusCreated)
 	}
+	return nil
+}
+
+// language takes the version of the language that the group is to go on in.
+func language(rq *request, change *SchemaPut) *Problem {
+	text := rq.ctx.QueryArgs().Peek("language")
+	if text == nil {
+		return nil
+	}
+	n, err := strconv.ParseUint(string(text), 10, 32)
+	switch {
+	case err != nil || n == 0:
+		return &Problem{Code: "malformed", Detail: "language: write the number of a version of the language"}
+	case change.DryRun:
+		return &Problem{Code: "malformed", Detail: "language: a dry run tries the document in the group's present language; leave one of the two out"}
+	}
+	change.Language = uint32(n)
 	return nil
 }
 

@@ -55,9 +55,11 @@ func (e *Env) At(version uint32) (*Env, error) {
 	if at := e.versions[version]; at != nil {
 		return at, nil
 	}
-	known := slices.Sorted(maps.Keys(e.versions))
-	return nil, fmt.Errorf("%w: version %d, where this program knows %v; run a program that knows it", ErrUnknownVersion, version, known)
+	return nil, fmt.Errorf("%w: version %d, where this program knows %v; run a program that knows it", ErrUnknownVersion, version, e.Versions())
 }
+
+// Versions are the language versions that this program knows, ascending.
+func (e *Env) Versions() []uint32 { return slices.Sorted(maps.Keys(e.versions)) }
 
 // ErrUnknownVersion says that a language version is not known to this program.
 var ErrUnknownVersion = errors.New("unknown language version")

@@ -83,8 +83,12 @@ func New(cfg Config) *Partition {
 	return p
 }
 
-// Open opens the database and returns the index of the last entry in it.
+// Open opens the database and returns the index of the last entry in it. It may
+// be called before the log does, which can't be told of an error in good order.
 func (p *Partition) Open(<-chan struct{}) (uint64, error) {
+	if p.open.Load() {
+		return p.machine.Position().Index, nil
+	}
 	opt := p.cfg.Store
 	opt.OnFatal = p.fatal
 	st, err := store.Open(opt)

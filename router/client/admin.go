@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 )
 
@@ -35,6 +36,9 @@ func (c *Client) schema(ctx context.Context, group string, query url.Values) (*S
 type SchemaOptions struct {
 	DryRun  bool   // check, and change nothing
 	IfMatch string // ETag that the present schema must have; empty: any
+	// Language is the version of the language that the group goes on in, which
+	// every copy's program must know; 0: as it is.
+	Language uint32
 }
 
 // PutSchema replaces a group's schema by a YAML or JSON document, and gives the
@@ -47,6 +51,9 @@ func (c *Client) PutSchema(ctx context.Context, group string, doc []byte, o Sche
 	}
 	if o.DryRun {
 		r.query.Set("dry_run", "true")
+	}
+	if o.Language != 0 {
+		r.query.Set("language", strconv.FormatUint(uint64(o.Language), 10))
 	}
 	if o.IfMatch != "" {
 		r.header.Set("If-Match", o.IfMatch)

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"time"
 
+	"lockstep/engine/lang"
 	"lockstep/engine/program"
 	"lockstep/txlog"
 )
@@ -55,6 +56,9 @@ type Config struct {
 	// before a step. Only tests of this package can set them.
 	plant func(group string, sm txlog.StateMachine) txlog.StateMachine
 	halt  func(step string) bool
+	// language makes the environment of the language; nil is lang.NewEnv, and tests have a node know a
+	// version that no program has.
+	language func() (*lang.Env, error)
 }
 
 // Figures that a node starts with unless told otherwise.

@@ -30,11 +30,14 @@ type copyOf struct {
 	session   uint64 // of this node's router
 
 	queryBudget int
+	// speaks tells why the group can't go on in a version of the language, if so.
+	speaks func(version uint32) error
 }
 
 // startCopy opens the copy and joins it to its group's log.
 func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 	c := &copyOf{name: name, shard: cfg.Shard, primaries: &n.statuses, self: n.id, session: n.session, queryBudget: n.cfg.QueryBudget}
+	c.speaks = func(version uint32) error { return n.speaks(name, version) }
 	dir, err := n.folder.openReplica(strconv.FormatUint(cfg.Shard, 10)+"-"+strconv.FormatUint(cfg.Replica, 10), n.host.HasData(cfg.Shard, cfg.Replica))
 	if err != nil {
 		return nil, fmt.Errorf("start the copy of group %s: %w", name, err)
@@ -55,13 +58,17 @@ func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 		},
 		Diverged: func(f partition.Finding) { n.condemn(c, cfg.Replica, &f) },
 	})
+	if _, err := c.part.Open(nil); err != nil {
+		n.fatal(err) // trying again would not help
+		return nil, err
+	}
 	cfg.StateMachine = logMachine{c.part}
 	if n.cfg.plant != nil {
 		cfg.StateMachine = n.cfg.plant(name, cfg.StateMachine)
 	}
 	log, err := n.host.StartGroup(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("start the copy of group %s: %w", name, err)
+		return nil, errors.Join(fmt.Errorf("start the copy of group %s: %w", name, err), c.part.Close())
 	}
 	c.log = log
 	o, err := order.New(order.Config{

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"lockstep/engine/entry"
+	"lockstep/engine/lang"
 	"lockstep/txlog"
 )
 
@@ -50,4 +51,13 @@ func (n *Node) CopyFolder(group string) string {
 // HasLog tells whether the log of a replica is on disk.
 func (n *Node) HasLog(group string, replica uint64) bool {
 	return n.host.HasData(n.copy(group).shard, replica)
+}
+
+// KnowTrialLanguage has a node run as a later program would, which knows one
+// version of the language more.
+func KnowTrialLanguage(c *Config, knows bool) {
+	c.language = lang.NewEnv
+	if knows {
+		c.language = lang.NewTrialEnv
+	}
 }

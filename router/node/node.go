@@ -130,7 +130,11 @@ func (n *Node) start(ctx context.Context) (err error) {
 		return err
 	}
 	n.cfg.Log = n.cfg.Log.With("node", n.cfg.Name)
-	if n.env, err = lang.NewEnv(); err != nil {
+	language := n.cfg.language
+	if language == nil {
+		language = lang.NewEnv
+	}
+	if n.env, err = language(); err != nil {
 		return fmt.Errorf("make the language environment: %w", err)
 	}
 	// Memtables are counted in the cache: without room for them no block stays.

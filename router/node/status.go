@@ -15,10 +15,12 @@ import (
 
 // nodeReport is what a node says of itself.
 type nodeReport struct {
-	Name    string                `json:"name"`
-	Version string                `json:"version"`
-	Status  string                `json:"status"`
-	Groups  map[string]copyReport `json:"groups"`
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Status  string `json:"status"`
+	// Languages are the versions of the language that its program knows.
+	Languages []uint32              `json:"languages"`
+	Groups    map[string]copyReport `json:"groups"`
 }
 
 // copyReport is what a node says of its copy of a group.
@@ -152,7 +154,7 @@ func (n *Node) answerStatus(context.Context, uint64, []byte) ([]byte, error) {
 }
 
 func (n *Node) report() nodeReport {
-	r := nodeReport{Name: n.cfg.Name, Version: Version, Status: "available", Groups: map[string]copyReport{}}
+	r := nodeReport{Name: n.cfg.Name, Version: Version, Status: "available", Languages: n.env.Versions(), Groups: map[string]copyReport{}}
 	if n.draining.Load() {
 		r.Status = "draining"
 	}

@@ -262,6 +262,10 @@ func rawForm(r *Request) (entry.Kind, []byte) {
 		f := *r.Finish
 		f.Origin, f.TimeMillis = entry.Origin{}, 0
 		return entry.KindFinish, entry.AppendFinish(nil, &f)
+	case r.Language != nil:
+		l := *r.Language
+		l.Origin, l.TimeMillis = entry.Origin{}, 0
+		return entry.KindLanguage, entry.AppendLanguage(nil, &l)
 	}
 	return entry.KindBatch, nil
 }

@@ -40,6 +40,9 @@ type Request struct {
 	// change. One that comes twice does nothing the second time.
 	Backfill *entry.Backfill
 	Finish   *entry.Finish
+	// Language, if set, is ordered in Item's place. Switching to what is spoken
+	// already does nothing.
+	Language *entry.Language
 
 	// Deadline is when an answer must be there.
 	Deadline time.Time
