@@ -14,9 +14,9 @@ build:
 test:
 	go test ./...
 
-# The same with the race detector: some five times slower.
+# The same with the race detector: some five times slower, the golden logs some twenty.
 race:
-	go test -race ./...
+	go test -race -timeout 30m ./...
 
 # Makes the golden logs anew, for a format or an outcome that is meant to change; the
 # difference of testdata/golden/*.txt shows what did.
