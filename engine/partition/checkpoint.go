@@ -216,8 +216,16 @@ func (p *Partition) DigestsSoon(ctx context.Context, checkpoint uint64) (d Diges
 	}
 }
 
+// wake has all who wait look again. It takes the lock, for who has looked and does
+// not wait yet would miss it.
+func (c *checks) wake() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.met.Broadcast()
+}
+
 func (c *checks) find(ctx context.Context, id uint64) (*check, error) {
-	stop := context.AfterFunc(ctx, c.met.Broadcast)
+	stop := context.AfterFunc(ctx, c.wake)
 	defer stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -115,10 +115,9 @@ func (p *Partition) loadMachine() error {
 }
 
 // Apply executes entries in order and commits them together. The steps of a
-// schema change and a checkpoint are commits of their own: the ones so that they
-// see what came before them in the store, the other so that a snapshot is of its
-// revision. So is a
-// verdict, so that what it is compared with is committed.
+// schema change, checkpoints and verdicts are commits of their own: a step so that
+// it sees what came before it in the store, a checkpoint so that a snapshot is of
+// its revision, a verdict so that what it is compared with is committed.
 func (p *Partition) Apply(entries []entry.Raw) error {
 	for i := range entries {
 		if p.diverged.Load() {

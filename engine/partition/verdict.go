@@ -118,7 +118,7 @@ func (p *Partition) diverge(f Finding) {
 	if p.cfg.Diverged != nil {
 		p.cfg.Diverged(f)
 	}
-	p.checks.met.Broadcast()
+	p.checks.wake()
 }
 
 // Judged is what the verdicts said that this copy has met.

@@ -3,6 +3,8 @@ package partition
 import (
 	"context"
 	"errors"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -166,5 +168,46 @@ func TestScrubIsComparedWhenItEnds(t *testing.T) {
 		}
 	case <-time.After(time.Minute):
 		t.Fatal("the scrub was never compared with the verdict")
+	}
+}
+
+// endsLate is a context that ends right after it was looked at for the first time:
+// before the one who looked has begun to wait.
+type endsLate struct {
+	context.Context
+	end  context.CancelFunc
+	once sync.Once
+}
+
+func (e *endsLate) Err() error {
+	err := e.Context.Err()
+	e.once.Do(func() {
+		e.end()
+		for range 1000 { // whoever the end wakes may run
+			runtime.Gosched()
+		}
+	})
+	return err
+}
+
+// Who waits for a checkpoint waits no longer than its context, whenever that ends.
+func TestWaitForACheckpointEnds(t *testing.T) {
+	c := openTest(t, newDisk())
+	defer c.close()
+	ctx, end := context.WithCancel(context.Background())
+	defer end()
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Digests(&endsLate{Context: ctx, end: end}, 1)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if !errors.Is(err, ErrNoCheckpoint) {
+			t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		c.checks.wake()
+		t.Fatal("it waits on, though its context has ended")
 	}
 }
