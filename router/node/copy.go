@@ -21,7 +21,8 @@ type copyOf struct {
 	name      string
 	shard     uint64
 	part      *partition.Partition
-	log       *txlog.Group
+	log       *txlog.Group  // nil until started, and where that failed
+	started   chan struct{} // closed when startCopy is over
 	orderer   atomic.Pointer[order.Orderer]
 	catalogs  catalogs
 	counted   atomic.Pointer[rowCount]
@@ -36,7 +37,8 @@ type copyOf struct {
 
 // startCopy opens the copy and joins it to its group's log.
 func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
-	c := &copyOf{name: name, shard: cfg.Shard, primaries: &n.statuses, self: n.id, session: n.session, queryBudget: n.cfg.QueryBudget}
+	c := &copyOf{name: name, shard: cfg.Shard, primaries: &n.statuses, self: n.id, session: n.session, queryBudget: n.cfg.QueryBudget, started: make(chan struct{})}
+	defer close(c.started)
 	c.speaks = func(version uint32) error { return n.speaks(name, version) }
 	dir, err := n.folder.openReplica(strconv.FormatUint(cfg.Shard, 10)+"-"+strconv.FormatUint(cfg.Replica, 10), n.host.HasData(cfg.Shard, cfg.Replica))
 	if err != nil {
@@ -70,6 +72,7 @@ func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the copy of group %s: %w", name, err), c.part.Close())
 	}
+	n.halted("opened " + name) // entries are applied already
 	c.log = log
 	o, err := order.New(order.Config{
 		Group: name, Self: uint64(n.id), Session: n.session,

@@ -108,12 +108,21 @@ func (m *member) rebuilt(name string) *router.Divergence {
 // lead makes a node the bank's primary.
 func (m *member) lead() {
 	m.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	m.until(m.cfg.Name+" is primary", func(g router.GroupStatus) bool {
+		if g.Primary == m.cfg.Name {
+			return true
+		}
+		m.tryToLead()
+		return false
+	})
+}
+
+// tryToLead asks once for the bank's leadership: a copy that is behind, or has been
+// taken from the node, does not get it.
+func (m *member) tryToLead() {
+	ctx, cancel := context.WithTimeout(m.t.Context(), time.Second)
 	defer cancel()
-	if err := m.Lead(ctx, "bank"); err != nil {
-		m.t.Fatal(err)
-	}
-	m.until(m.cfg.Name+" is primary", func(g router.GroupStatus) bool { return g.Primary == m.cfg.Name })
+	_ = m.Lead(ctx, "bank") // asked again, until it is so
 }
 
 // alter changes rows of a copy on disk, whose node is stopped, with all checksums
@@ -155,11 +164,16 @@ func (m *member) evidence(t *testing.T, d *router.Divergence) node.Evidence {
 	return e
 }
 
-// scrubbed waits until whole contents were agreed on at the present revision.
+// scrubbed waits, as primary, until whole contents were agreed on at the present
+// revision.
 func (m *member) scrubbed() {
 	m.t.Helper()
+	m.lead()
 	want := fmt.Sprintf("lockstep_verified_revision{digest=\"content\",group=\"bank\"} %d\n", m.group().Revision)
 	for limit := time.Now().Add(patience); !strings.Contains(m.must("GET", "/metrics", ""), want); wait(m.t) {
+		if m.group().Primary != m.cfg.Name {
+			m.tryToLead()
+		}
 		if time.Now().After(limit) {
 			m.t.Fatalf("metrics never have %s", want)
 		}
@@ -183,7 +197,6 @@ func TestAlteredDataIsFoundAndRebuilt(t *testing.T) {
 			}
 			bad := by[c.bad]
 			nodes[0].must("POST", "/v1/groups/bank/transactions", `{"procedure": "open", "params": {"id": "a", "owner": "Alice", "balance": 100}}`)
-			by[c.scrubber].lead()
 			by[c.scrubber].scrubbed()
 			dir := bad.CopyFolder("bank")
 			bad.stop()
@@ -191,9 +204,13 @@ func TestAlteredDataIsFoundAndRebuilt(t *testing.T) {
 			alter(t, dir, "Alice", "Malic")
 			bad.start()
 			<-bad.Ready()
-			if bad == by[c.scrubber] {
-				bad.lead()
-			}
+			nodes[0].until(c.bad+" was found", func(g router.GroupStatus) bool {
+				// Whoever leads must scrub: after the start of a node that may be another.
+				if partitionOf(g, c.bad).Divergence == nil && g.Primary != c.scrubber {
+					by[c.scrubber].tryToLead()
+				}
+				return partitionOf(g, c.bad).Divergence != nil
+			})
 			d := nodes[0].rebuilt(bad.cfg.Name)
 			e := bad.evidence(t, d)
 			if d.Kind != "content" || e.Own.Content == e.Majority.Content || e.Own.Running != e.Majority.Running || e.Own.Content == "" ||
@@ -365,4 +382,42 @@ func TestRestartAfterTheFinding(t *testing.T) {
 	if r := good.verify(); !r.Equal {
 		t.Errorf("after another restart the copies are %+v", r)
 	}
+}
+
+// A copy that was stopped finds itself in the minority as soon as it is opened, by
+// a verdict that it has missed: before it has its place among the node's copies,
+// and it is rebuilt like any other.
+func TestFoundWhileItIsOpened(t *testing.T) {
+	var d divider
+	var bad *member
+	nodes := checked(t, func(name string, cfg *node.Config) {
+		cfg.ScrubEvery = 0
+		if name == "n2" {
+			node.Plant(cfg, "bank", d.change(1))
+			node.Halt(cfg, func(at string) bool {
+				for limit := time.Now().Add(patience); at == "opened bank" && d.on.Load() && time.Now().Before(limit); wait(t) {
+					if found, _ := filepath.Glob(filepath.Join(bad.cfg.Data, "checks", "*.diverged.json")); len(found) > 0 {
+						break
+					}
+				}
+				return false
+			})
+		}
+	})
+	bad = nodes[1]
+	nodes[0].lead()
+	nodes[0].must("POST", "/v1/groups/bank/transactions", drawing)
+	bad.stop()
+	nodes[0].must("POST", "/v1/groups/bank/transactions", drawing)
+	want := fmt.Sprintf("lockstep_verified_revision{digest=\"running\",group=\"bank\"} %d\n", nodes[0].group().Revision)
+	for limit := time.Now().Add(patience); !strings.Contains(nodes[0].must("GET", "/metrics", ""), want); wait(t) {
+		if time.Now().After(limit) {
+			t.Fatalf("metrics never have %s", want)
+		}
+	}
+	d.on.Store(true)
+	bad.start()
+	nodes[0].until("n2 was found", func(g router.GroupStatus) bool { return partitionOf(g, "n2").Divergence != nil })
+	d.on.Store(false)
+	nodes[0].rebuilt("n2")
 }

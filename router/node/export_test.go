@@ -6,6 +6,7 @@ import (
 
 	"lockstep/engine/entry"
 	"lockstep/engine/lang"
+	"lockstep/engine/partition"
 	"lockstep/txlog"
 )
 
@@ -22,7 +23,8 @@ func Plant(cfg *Config, group string, change func(cmd []byte) []byte) {
 }
 
 // Halt has the node stop before a step of building a copy anew, while on is true:
-// replace (naming a new replica in the catalog) or aside (moving the old data).
+// replace (naming a new replica in the catalog) or aside (moving the old data). It
+// is also told "opened GROUP" when a copy's log has just been opened.
 func Halt(cfg *Config, on func(step string) bool) { cfg.halt = on }
 
 type planted struct {
@@ -39,7 +41,11 @@ func (p planted) Apply(entries []entry.Raw) error {
 
 // Lead makes the node the group's primary.
 func (n *Node) Lead(ctx context.Context, group string) error {
-	return n.copy(group).log.Transfer(ctx, n.id)
+	c := n.copy(group)
+	if c == nil {
+		return partition.ErrClosed
+	}
+	return c.log.Transfer(ctx, n.id)
 }
 
 // CopyFolder is where a group's copy is on disk.

@@ -63,6 +63,7 @@ type Node struct {
 	rebuilds  map[string]*rebuild
 	evidence  []*Evidence
 	condemned map[string]bool
+	stopping  bool // nothing is added to work any more by those that are no part of it
 
 	guarding sync.Mutex
 	guards   map[string]*guard // by group
@@ -268,6 +269,9 @@ func (n *Node) Stop(ctx context.Context) error {
 	}
 	n.cancel()
 	_ = n.http.Close() // a stop right after the start may come before Serve began
+	n.mu.Lock()
+	n.stopping = true
+	n.mu.Unlock()
 	n.work.Wait()
 	for _, c := range n.allCopies() {
 		if err := c.part.Flush(); err != nil {

@@ -36,19 +36,25 @@ func (n *Node) condemn(c *copyOf, replica uint64, f *partition.Finding) {
 	if n.copies[c.name] == c {
 		delete(n.copies, c.name) // requests go to other nodes
 	}
+	if !n.stopping { // or else the replica stops with the node
+		n.work.Go(func() {
+			defer close(r.stopped)
+			n.silence(c, e)
+		})
+	}
 	n.mu.Unlock()
 	n.checks.divergences.WithLabelValues(c.name, f.Kind).Inc()
 	n.cfg.Log.Error("this node's copy differs from the others; it is not served any more and will be built anew from a good one",
 		"group", c.name, "replica", replica, "reason", e.Reason, "evidence", n.folder.checkPath(e.Shard, e.Replica, evidenceSuffix),
 		"own_running", e.Own.Running, "majority_running", e.Majority.Running, "own_content", e.Own.Content, "majority_content", e.Majority.Content)
-	n.work.Go(func() {
-		defer close(r.stopped)
-		n.silence(c, e)
-	})
 }
 
 // silence ends a copy's part in its group: leadership, waiters, and the replica.
 func (n *Node) silence(c *copyOf, e *Evidence) {
+	<-c.started // it may be found while it is opened
+	if c.log == nil {
+		return // it could not be started
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), silenceWait)
 	defer cancel()
 	if c.log.IsLeader() {

@@ -102,12 +102,24 @@ func (n *Node) startMissing() error {
 		if err != nil {
 			return err
 		}
-		n.mu.Lock()
-		n.copies[g.name] = c
-		n.mu.Unlock()
+		if !n.enlist(c, cfg.Replica) {
+			continue // found to differ while it was opened: its successor is started when it is stopped
+		}
 		n.cfg.Log.Info("the copy of a group is open", "group", g.name, "revision", c.part.Position().Revision)
 	}
 	return nil
+}
+
+// enlist gives a copy that was started its place, unless it was condemned
+// meanwhile: what it has not applied yet may hold a verdict.
+func (n *Node) enlist(c *copyOf, replica uint64) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mayNotServe(c.name, c.shard, replica) {
+		return false
+	}
+	n.copies[c.name] = c
+	return true
 }
 
 // groupConfig says how this node's copy of a group begins; mine is false where
@@ -134,6 +146,11 @@ func (n *Node) groupConfig(cat *catalog, g groupRow) (cfg txlog.GroupConfig, min
 func (n *Node) isCondemned(group string, shard, replica uint64) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	return n.mayNotServe(group, shard, replica)
+}
+
+// mayNotServe is isCondemned where n.mu is held.
+func (n *Node) mayNotServe(group string, shard, replica uint64) bool {
 	return n.condemned[replicaName(shard, replica)] || n.rebuilds[group] != nil
 }
 
