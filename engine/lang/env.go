@@ -13,6 +13,7 @@ import (
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/containers"
 	"github.com/google/cel-go/common/decls"
+	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/parser"
 
 	"lockstep/engine/value"
@@ -60,6 +61,14 @@ func (e *Env) At(version uint32) (*Env, error) {
 
 // Versions are the language versions that this program knows, ascending.
 func (e *Env) Versions() []uint32 { return slices.Sorted(maps.Keys(e.versions)) }
+
+// Functions are the names of all that an expression of this version can call,
+// ascending: methods without their dot, and operators under the names that CEL's
+// parser gives them (_+_). Macros are not among them.
+func (e *Env) Functions() []string {
+	names := slices.Sorted(maps.Keys(e.builders))
+	return slices.DeleteFunc(names, func(n string) bool { return n == operators.NotStrictlyFalse }) // no source can call it
+}
 
 // ErrUnknownVersion says that a language version is not known to this program.
 var ErrUnknownVersion = errors.New("unknown language version")

@@ -145,13 +145,17 @@ func (x *evaluator) call(c ast.CallExpr, s *scope) any {
 			x.used(name)
 			return x.comprehension(name, t, c.Args(), s)
 		}
-		if t.Kind() == ast.IdentKind && (t.AsIdent() == "math" || t.AsIdent() == "tx") {
-			name = t.AsIdent() + "." + name
+		if prefix := namespace(t); prefix != "" {
+			name = prefix + "." + name
 			x.used(name)
 			return x.apply(name, x.all(c.Args(), s), nil)
 		}
 		x.used(name)
-		return x.apply(name, append([]any{x.eval(t, s)}, x.all(c.Args(), s)...), nil)
+		target := x.eval(t, s)
+		if _, isList := target.(List); isList {
+			x.used(name + " of a list")
+		}
+		return x.apply(name, append([]any{target}, x.all(c.Args(), s)...), nil)
 	}
 	x.used(name)
 	args := c.Args()
@@ -185,6 +189,17 @@ func (x *evaluator) call(c ast.CallExpr, s *scope) any {
 		return aggregate(name, x.eval(args[0], s), func() string { return elementOf(args[0], s) })
 	}
 	return x.apply(name, x.all(args, s), args)
+}
+
+// namespace is what stands before the point of a function's name, if it is no value.
+func namespace(target ast.Expr) string {
+	if target.Kind() == ast.IdentKind {
+		switch name := target.AsIdent(); name {
+		case "math", "tx", "lists", "sets":
+			return name
+		}
+	}
+	return ""
 }
 
 func (x *evaluator) all(args []ast.Expr, s *scope) []any {

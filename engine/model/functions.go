@@ -2,6 +2,7 @@ package model
 
 import (
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
 	"math"
@@ -18,11 +19,17 @@ func (x *evaluator) apply(name string, args []any, _ []ast.Expr) any {
 	if isOperator(name) {
 		return operator(name, args)
 	}
+	if name == "math.least" || name == "math.greatest" {
+		if len(args) == 1 {
+			return aggregate(name, args[0], nil)
+		}
+		return extreme(name, args)
+	}
 	for i := range args {
 		args[i] = plain(args[i])
 	}
 	for _, group := range []func(string, []any) (any, bool){
-		x.ofTx, conversions, texts, positions, numbers, parts, encodings,
+		x.ofTx, conversions, texts, positions, numbers, bits, lists, parts, encodings,
 	} {
 		if v, ok := group(name, args); ok {
 			return v
@@ -188,8 +195,7 @@ func aggregate(name string, v any, of func() string) any {
 	kind := ""
 	var least, most any
 	for i, e := range l {
-		e = plain(e)
-		switch e := e.(type) {
+		switch e := plain(e).(type) {
 		case int64:
 			total.Add(total, big.NewInt(e))
 		case uint64:
@@ -205,10 +211,10 @@ func aggregate(name string, v any, of func() string) any {
 		if kindName(e) != kind {
 			return noOperation(name, l[0], e)
 		}
-		if o, _ := compareNumbers(e, least); o < 0 {
+		if o, _ := compareNumbers(plain(e), plain(least)); o < 0 {
 			least = e
 		}
-		if o, _ := compareNumbers(e, most); o > 0 {
+		if o, _ := compareNumbers(plain(e), plain(most)); o > 0 {
 			most = e
 		}
 	}
@@ -219,9 +225,9 @@ func aggregate(name string, v any, of func() string) any {
 		kind = of()
 	}
 	switch name {
-	case "min":
+	case "min", "math.least":
 		return least
-	case "max":
+	case "max", "math.greatest":
 		return most
 	}
 	if kind == "double" {
@@ -243,6 +249,8 @@ func numbers(name string, args []any) (any, bool) {
 	switch name {
 	case "muldiv":
 		return muldiv(args)
+	case "math.sqrt":
+		return squareRoot(args[0])
 	case "math.abs":
 		switch a := args[0].(type) {
 		case int64:
@@ -311,6 +319,9 @@ func encodings(name string, args []any) (any, bool) {
 		case "sha256":
 			d := sha256.Sum256([]byte(a))
 			return Bytes(d[:]), true
+		case "sha512":
+			d := sha512.Sum512([]byte(a))
+			return Bytes(d[:]), true
 		case "fromHex":
 			b, err := hex.DecodeString(a)
 			if err != nil {
@@ -328,6 +339,9 @@ func encodings(name string, args []any) (any, bool) {
 		switch name {
 		case "sha256":
 			d := sha256.Sum256([]byte(a))
+			return Bytes(d[:]), true
+		case "sha512":
+			d := sha512.Sum512([]byte(a))
 			return Bytes(d[:]), true
 		case "hex":
 			return hex.EncodeToString([]byte(a)), true

@@ -79,12 +79,14 @@ func typeOfCall(c ast.CallExpr, s *scope) *Type {
 				return listOf(el)
 			}
 			return listOf(typeOf(args[len(args)-1], s.with(args[0].AsIdent(), nil, el)))
-		case t.Kind() == ast.IdentKind && t.AsIdent() == "math" && name != "sign" && name != "abs":
-			return kind("double")
-		case t.Kind() == ast.IdentKind && t.AsIdent() == "math":
-			return typeOf(args[0], s)
-		case t.Kind() == ast.IdentKind && t.AsIdent() == "tx" && name == "random":
-			return kind("double")
+		case namespace(t) != "":
+			return typeOfNamed(namespace(t)+"."+name, args, s)
+		case name == "slice" || name == "distinct" || name == "reverse" || name == "sort":
+			return typeOf(t, s)
+		case name == "flatten":
+			if lists := typeOf(t, s); lists != nil {
+				return lists.Elem
+			}
 		}
 		return nil
 	}
@@ -111,6 +113,26 @@ func typeOfCall(c ast.CallExpr, s *scope) *Type {
 		if t := typeOf(args[i], s); t != nil && t.Kind != "null" {
 			return t
 		}
+	}
+	return nil
+}
+
+func typeOfNamed(name string, args []ast.Expr, s *scope) *Type {
+	switch name {
+	case "math.ceil", "math.floor", "math.round", "math.trunc", "math.sqrt", "tx.random":
+		return kind("double")
+	case "lists.range":
+		return listOf(kind("int"))
+	case "math.least", "math.greatest":
+		for _, a := range args {
+			if t := typeOf(a, s); t != nil && len(args) == 1 {
+				return t.Elem
+			} else if t != nil {
+				return t
+			}
+		}
+	case "math.abs", "math.sign", "math.bitAnd", "math.bitOr", "math.bitXor", "math.bitNot", "math.bitShiftLeft", "math.bitShiftRight":
+		return typeOf(args[0], s)
 	}
 	return nil
 }

@@ -35,6 +35,12 @@ func texts(name string, args []any) (any, bool) {
 		return changed(a, 'A', 'Z', 'a'-'A'), true
 	case "upperAscii":
 		return changed(a, 'a', 'z', 'A'-'a'), true
+	case "reverse":
+		out := ""
+		for _, r := range a {
+			out = string(r) + out
+		}
+		return out, true
 	case "trim":
 		return strings.Trim(a, " \t\n\v\f\r"), true
 	}
@@ -108,10 +114,13 @@ func positions(name string, args []any) (any, bool) {
 		}
 		return n
 	}
-	for _, a := range args[1:] {
-		switch a.(type) {
-		case string, int64:
-		default:
+	texts := map[string]int{"indexOf": 1, "lastIndexOf": 1, "replace": 2, "split": 1}[name]
+	for i, a := range args[1:] {
+		want := "int"
+		if i < texts {
+			want = "string"
+		}
+		if kindName(a) != want {
 			return nil, false
 		}
 	}
