@@ -132,7 +132,7 @@ var forms = map[string][]string{
 	"[string]": {"[<string>, <string>]", "<[string]> + <[string]>", "<[int]>.map(@int, <string>)", "<[string]>.filter(@string, <bool>)",
 		"<string>.split(<string>)", "<string>.split(<string>, <int>)", "'a,b,é'.split(',')", "<{int}>.map(@string, @@)", "<[string]>.map(@string, <string>)",
 		"<[string]>.sort()", "<[string]>.distinct()", "<[string]>.reverse()", "<[string]>.slice(<int>, <int>)", "[<[string]>].flatten()"},
-	"{int}": {"{'a': <int>, 'b': <int>}", "{<string>: <int>, 'k': 1}", "{<string>: <int>}", "{<string>: <int>, '' + <string>: 2}", "{<string?>: 1}", "<bool> ? <{int}> : <{int}>"},
+	"{int}": {"{'a': <int>, 'b': <int>}", "{<string>: <int>, 'k': 1}", "{<string>: <int>}", "{<string>: <int>, '' + <string>: 2}", "{'a': <int>, '' + <string>: 2}", "{<string?>: 1}", "<bool> ? <{int}> : <{int}>"},
 	"json": {"dyn(<int>)", "dyn(<string>)", "dyn(<double>)", "dyn(<bool>)", "dyn(<bytes>)", "dyn(<uint>)", "dyn(<timestamp>)", "dyn(<duration>)", "dyn(<[int]>)",
 		"dyn({'x': <int>, 'y': [<string>, null]})", "dyn([<json>, <int>])", "dyn({'s': <string>, 'n': <json>})", "dyn({1: <int>, true: <string>, 'z': 2u})",
 		"<json>.a", "<json>['a']", "<json>[<int>]", "<bool> ? <json> : <json>", "dyn(<null>)", "dyn(<json>.map(@json, <json>))", "dyn(<json>.filter(@json, <bool>))", "<json> + <json>",
