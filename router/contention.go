@@ -40,7 +40,8 @@ func newContention() *contention {
 	return &contention{seed: maphash.MakeSeed(), share: 1}
 }
 
-// note takes how long a transaction took to its outcome. Their median is tracked
+// note takes how long a transaction took to its outcome, where it was executed: one
+// that is answered from the record takes less, and no revision of the group's. Their median is tracked
 // by steps, so that a few that took very long don't count for more.
 func (c *contention) note(took time.Duration) {
 	was := c.took.Load()

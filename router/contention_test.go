@@ -107,7 +107,13 @@ func TestAConflictCarriesAdvice(t *testing.T) {
 		r.Done(order.Answer{Verdict: outcome.Verdict{Kind: outcome.Executed, Outcome: o}})
 		return true
 	}
-	_, ln := startServer(t, &fakeCluster{groups: map[string]*fakeGroup{"bank": bank}})
+	s, ln := startServer(t, &fakeCluster{groups: map[string]*fakeGroup{"bank": bank}})
+	f, p := s.find("bank")
+	if p != nil {
+		t.Fatal(p.Detail)
+	}
+	// Transactions take so long that the turns are not over before all are given.
+	f.contention.note(maxTurn)
 	c := clientOf(t, ln)
 	ask := func(method, path, body string) (map[string]any, http.Header) {
 		_, h, text := send(t, c, method, path, body)
@@ -131,5 +137,32 @@ func TestAConflictCarriesAdvice(t *testing.T) {
 	}
 	if doc, _ := ask("GET", transactionsPath+"/k1", ""); doc["status"] != "aborted" || doc["retry_after_ms"] != nil {
 		t.Errorf("the recorded outcome: %v", doc)
+	}
+}
+
+// What is answered from the record, as to a client that sends its transaction again,
+// says nothing of how long a transaction takes, nor of this router's share of them.
+func TestAnswersFromTheRecordAreNotCounted(t *testing.T) {
+	bank := newBank(t)
+	kind := outcome.Duplicate
+	bank.submit = func(r *order.Request) bool {
+		o := outcome.Outcome{ID: r.Item.ID, Fingerprint: r.Item.Fingerprint, Revision: 9, Committed: true}
+		r.Done(order.Answer{Verdict: outcome.Verdict{Kind: kind, Outcome: o}})
+		return true
+	}
+	s, ln := startServer(t, &fakeCluster{groups: map[string]*fakeGroup{"bank": bank}})
+	f, p := s.find("bank")
+	if p != nil {
+		t.Fatal(p.Detail)
+	}
+	c := clientOf(t, ln)
+	for i, want := range []uint64{0, 1} {
+		if status, _, text := send(t, c, "POST", transactionsPath, fmt.Sprintf(`{"id":"k%d",%s`, i, transferOfOne[1:])); status != 200 {
+			t.Fatalf("answered %d %s", status, text)
+		}
+		if n := f.contention.answered.Load(); n != want || (f.contention.took.Load() != 0) != (want == 1) {
+			t.Errorf("after an answer of kind %d %d are counted, want %d", kind, n, want)
+		}
+		kind = outcome.Executed
 	}
 }

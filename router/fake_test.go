@@ -40,7 +40,9 @@ type fakeGroup struct {
 	submit    func(*order.Request) bool // true: taken care of
 	readIndex func(context.Context) (uint64, error)
 	putSchema func(SchemaPut) (SchemaResult, error)
-	closed    bool
+	// schemaWait is told that a schema change waits for its end, which never comes.
+	schemaWait chan struct{}
+	closed     bool
 
 	submitted int
 	counter   uint64
@@ -220,7 +222,12 @@ func (g *fakeGroup) Catalog() Catalog {
 	return g.schema
 }
 
-func (g *fakeGroup) PutSchema(_ context.Context, put SchemaPut) (SchemaResult, error) {
+func (g *fakeGroup) PutSchema(ctx context.Context, put SchemaPut) (SchemaResult, error) {
+	if g.schemaWait != nil {
+		close(g.schemaWait)
+		<-ctx.Done()
+		return SchemaResult{}, &Problem{Code: "outcome_unknown", Detail: "the change goes on"}
+	}
 	return g.putSchema(put)
 }
 

@@ -104,6 +104,9 @@ const (
 
 // Bounds of waiting.
 const (
+	// schemaGrace is how long a server that stops waits for a schema change: one that
+	// looks at few rows holds by then, another may take hours.
+	schemaGrace = 500 * time.Millisecond
 	// answerGrace is how long after its deadline an ordered transaction's answer
 	// is still waited for: whoever orders it keeps the deadline itself, and knows
 	// more than "unknown".

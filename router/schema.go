@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/valyala/fasthttp"
 	"go.yaml.in/yaml/v3"
@@ -86,6 +87,7 @@ func (s *Server) putSchema(rq *request, f *front) *Problem {
 	}
 	ctx, cancel := context.WithDeadline(s.ctx, rq.deadline)
 	defer cancel()
+	go s.cutShort(ctx, cancel)
 	result, err := f.PutSchema(ctx, change)
 	if err != nil {
 		return problemOf(err)
@@ -106,6 +108,23 @@ func (s *Server) putSchema(rq *request, f *front) *Problem {
 		rq.ctx.SetStatusCode(fasthttp.StatusCreated)
 	}
 	return nil
+}
+
+// cutShort ends what waits for a schema change when the server stops: the change
+// goes on without this node.
+func (s *Server) cutShort(ctx context.Context, cancel context.CancelFunc) {
+	select {
+	case <-s.stopping:
+	case <-ctx.Done():
+		return
+	}
+	grace := time.NewTimer(schemaGrace)
+	defer grace.Stop()
+	select {
+	case <-grace.C:
+		cancel()
+	case <-ctx.Done():
+	}
 }
 
 // language takes the version of the language that the group is to go on in.

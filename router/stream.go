@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"lockstep/engine/outcome"
 )
 
 // stream is a request of many transactions, one a line, and its answer, a line
@@ -393,7 +395,9 @@ func (c *call) appendLine(dst []byte) []byte {
 	if p := c.end(); p != nil {
 		return p.appendJSON(dst)
 	}
-	c.front.contention.answered.Add(1)
+	if c.answer.Verdict.Kind == outcome.Executed {
+		c.front.contention.answered.Add(1)
+	}
 	return c.outcome().AppendJSON(dst, c.front.name)
 }
 

@@ -343,3 +343,25 @@ func TestShutdownEndsStreams(t *testing.T) {
 		t.Errorf("%s %v", rest, err)
 	}
 }
+
+// Who waits for a schema change that takes hours does not hold up a node's stop.
+func TestShutdownEndsAWaitForASchemaChange(t *testing.T) {
+	bank := newBank(t)
+	bank.schemaWait = make(chan struct{})
+	s, addr := startLoopback(t, &fakeCluster{groups: map[string]*fakeGroup{"bank": bank}})
+	conn := connect(t, addr)
+	fmt.Fprint(conn, "PUT /v1/groups/bank/schema HTTP/1.1\r\nHost: x\r\nContent-Type: application/yaml\r\nContent-Length: 10\r\n\r\ntables: {}")
+	<-bank.schemaWait
+	ctx, cancel := context.WithTimeout(context.Background(), long)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, err := io.ReadAll(resp.Body); err != nil || !strings.Contains(string(body), `"code":"outcome_unknown"`) {
+		t.Errorf("%s %v", body, err)
+	}
+}

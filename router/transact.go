@@ -394,19 +394,22 @@ func (s *Server) transact(rq *request, f *front) *Problem {
 		s.giveCall(c)
 		return p
 	}
-	s.answerOutcome(rq, f, c.outcome(), c.keyed)
+	s.answerOutcome(rq, f, &c.answer.Verdict, c.keyed)
 	s.giveCall(c)
 	return nil
 }
 
 // answerOutcome answers with an outcome: 200 for a commit, 409 for an abort.
-func (s *Server) answerOutcome(rq *request, f *front, o *outcome.Outcome, keyed bool) {
+func (s *Server) answerOutcome(rq *request, f *front, v *outcome.Verdict, keyed bool) {
+	o := &v.Outcome
 	s.stamp(rq, o.Revision)
 	if keyed {
 		s.keyWindow(rq, f)
 	}
 	now := time.Now()
-	f.contention.note(now.Sub(rq.start))
+	if v.Kind == outcome.Executed { // what is in the record is answered sooner
+		f.contention.note(now.Sub(rq.start))
+	}
 	if !o.Committed {
 		p := abortedBy(o, f.name)
 		f.contention.adviseOn(p, o, now)
