@@ -95,9 +95,7 @@ func (c *checks) begin(cmd []byte, pos engine.Position) {
 		return
 	}
 	c.recent = append(c.recent, k)
-	if len(c.recent) > checkpointsKept {
-		c.recent = slices.Delete(c.recent, 0, 1)
-	}
+	c.trim()
 	switch e.Contents {
 	case entry.ContentsNone:
 		close(k.done)
@@ -117,6 +115,19 @@ func (c *checks) begin(cmd []byte, pos engine.Position) {
 		}
 	}
 	c.met.Broadcast()
+}
+
+// trim forgets the oldest checkpoint where there are too many, but not the last
+// scrub, which takes as long as thousands of others. c.mu is held.
+func (c *checks) trim() {
+	if len(c.recent) <= checkpointsKept {
+		return
+	}
+	oldest := 0
+	if c.recent[0].scrub && !slices.ContainsFunc(c.recent[1:], func(k *check) bool { return k.scrub }) {
+		oldest = 1
+	}
+	c.recent = slices.Delete(c.recent, oldest, oldest+1)
 }
 
 // dropScrubs ends the scrubs under way: a newer one is due. c.mu is held.

@@ -38,7 +38,10 @@ type Config struct {
 	Known Compared
 	// Compared is told when more is known, and Diverged, once, that this copy
 	// differs from the majority; from then on it is neither read nor does it apply
-	// anything. Both may be called by the goroutine that applies.
+	// anything. Both may be called by the goroutine that applies. Diverged returns
+	// when it is certain that the copy is never opened again, or when it is closed:
+	// until then the log is told neither that the copy has applied what it skips, nor
+	// that it has synced it, and keeps what a restart has to apply.
 	Compared func(Compared)
 	Diverged func(Finding)
 	// Fatal is told, once, why the copy cannot go on.
@@ -58,6 +61,7 @@ type Partition struct {
 	once    sync.Once
 
 	diverged  atomic.Bool
+	condemned chan struct{} // closed when Diverged has returned
 	published atomic.Pointer[published]
 	waiters   waiters
 	changes   changeWatch
@@ -75,7 +79,7 @@ type published struct {
 
 // New makes a partition; the log opens it.
 func New(cfg Config) *Partition {
-	p := &Partition{cfg: cfg, closed: make(chan struct{})}
+	p := &Partition{cfg: cfg, closed: make(chan struct{}), condemned: make(chan struct{})}
 	p.published.Store(&published{})
 	p.changes.init()
 	p.checks.init(p)
@@ -121,7 +125,7 @@ func (p *Partition) loadMachine() error {
 func (p *Partition) Apply(entries []entry.Raw) error {
 	for i := range entries {
 		if p.diverged.Load() {
-			return nil
+			return p.standStill()
 		}
 		kind := entry.KindOf(entries[i].Cmd)
 		alone := alone(kind)
@@ -202,8 +206,23 @@ func (p *Partition) Flush() error {
 	return nil
 }
 
+// standStill is all that the log gets of a copy that differs.
+func (p *Partition) standStill() error {
+	select {
+	case <-p.condemned:
+		return nil
+	case <-p.closed:
+		return ErrDiverged
+	}
+}
+
 // Sync is Flush for the log, which must not go on after an error.
 func (p *Partition) Sync() error {
+	if p.diverged.Load() {
+		if err := p.standStill(); err != nil {
+			return err
+		}
+	}
 	if err := p.Flush(); err != nil {
 		return p.stop(err)
 	}

@@ -115,10 +115,11 @@ func (p *Partition) diverge(f Finding) {
 		return
 	}
 	p.waiters.close()
+	p.checks.wake()
 	if p.cfg.Diverged != nil {
 		p.cfg.Diverged(f)
 	}
-	p.checks.wake()
+	close(p.condemned)
 }
 
 // Judged is what the verdicts said that this copy has met.

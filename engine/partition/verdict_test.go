@@ -211,3 +211,47 @@ func TestWaitForACheckpointEnds(t *testing.T) {
 		t.Fatal("it waits on, though its context has ended")
 	}
 }
+
+// "Once its file is written the copy of that replica is never opened again": until
+// then the log is not told that the copy has applied what it skips.
+func TestLogStandsStillUntilTheFindingIsKept(t *testing.T) {
+	j := newJudged(t, entry.ContentsScrubbed)
+	defer j.close()
+	found, kept := make(chan struct{}), make(chan struct{})
+	j.cfg.Diverged = func(Finding) { close(found); <-kept }
+	go j.diverge(Finding{}) // as by a scrub that ends, beside the goroutine that applies
+	<-found
+	over := make(chan error, 1)
+	at := j.index + 1
+	go func() {
+		err := j.Apply([]entry.Raw{{Index: at, Cmd: entry.AppendCheckpoint(nil, &entry.Checkpoint{ID: 2})}})
+		over <- errors.Join(err, j.Sync())
+	}()
+	for range 1000 {
+		runtime.Gosched()
+	}
+	if len(over) > 0 {
+		t.Error("the copy says that it has applied and synced what it skipped")
+	}
+	close(kept)
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+}
+
+// A scrub's checkpoint is remembered however many others come before it ends.
+func TestScrubIsNotForgotten(t *testing.T) {
+	j := newJudged(t, entry.ContentsScrubbed)
+	defer j.close()
+	for i := range uint64(2 * checkpointsKept) {
+		j.log(entry.AppendCheckpoint(nil, &entry.Checkpoint{ID: i + 1}))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if d, _, done, err := j.DigestsSoon(ctx, checkpointID); err != nil || !done || d != j.own {
+		t.Errorf("of the scrub it knows %+v, %t, %v", d, done, err)
+	}
+	if _, _, _, err := j.DigestsSoon(ctx, 1); !errors.Is(err, ErrNoCheckpoint) || len(j.checks.recent) != checkpointsKept {
+		t.Errorf("%d checkpoints are remembered: %v", len(j.checks.recent), err)
+	}
+}

@@ -421,3 +421,32 @@ func TestFoundWhileItIsOpened(t *testing.T) {
 	d.on.Store(false)
 	nodes[0].rebuilt("n2")
 }
+
+// Evidence that can't be written, as on a full disk, is written later: until then
+// the copy is not served, nor replaced, and its log stands still.
+func TestEvidenceIsWrittenWhenTheDiskTakesIt(t *testing.T) {
+	var d divider
+	nodes := checked(t, func(name string, cfg *node.Config) {
+		cfg.ScrubEvery = 0
+		if name == "n2" {
+			node.Plant(cfg, "bank", d.change(1))
+		}
+	})
+	bad := nodes[1]
+	old := bad.CopyFolder("bank")
+	inTheWay := filepath.Join(bad.cfg.Data, "checks", filepath.Base(old)+".diverged.json.new")
+	if err := os.MkdirAll(inTheWay, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	d.on.Store(true)
+	nodes[0].must("POST", "/v1/groups/bank/transactions", drawing)
+	g := nodes[0].until("n2 was found", func(g router.GroupStatus) bool { return partitionOf(g, "n2").Divergence != nil })
+	d.on.Store(false)
+	if _, err := os.Stat(old); err != nil || partitionOf(g, "n2").Role == "joining" {
+		t.Errorf("it is replaced before its evidence is kept: %v, %+v", err, g)
+	}
+	if err := os.Remove(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	bad.evidence(t, nodes[0].rebuilt("n2"))
+}

@@ -86,6 +86,8 @@ const (
 	askPause     = 100 * time.Millisecond
 	silenceLimit = 10 * time.Second
 	stragglers   = time.Second
+	// keepEvery lies between two attempts to write evidence.
+	keepEvery = 100 * time.Millisecond
 	// silenceWait bounds each step of stopping a copy that differs.
 	silenceWait = 5 * time.Second
 	// aloneWait is how long a newcomer may get nothing from a primary that is the

@@ -16,19 +16,19 @@ import (
 // replaced by a copy of a good one.
 type rebuild struct {
 	evidence *Evidence
-	kept     bool          // the evidence is on disk
+	kept     chan struct{} // closed when the evidence is on disk
 	stopped  chan struct{} // closed when its replica is stopped
 }
 
 // condemn is told by a copy what it found of itself, perhaps by the goroutine that
-// applies. The copy serves nothing from here on, and its replica is stopped.
+// applies. The copy serves nothing from here on, and its replica is stopped. It
+// returns when the evidence is on disk, so that the copy is never opened again.
 func (n *Node) condemn(c *copyOf, replica uint64, f *partition.Finding) {
 	e := newEvidence(c.name, n.cfg.Name, c.shard, replica, f)
-	r := &rebuild{evidence: e, stopped: make(chan struct{})}
-	if err := n.folder.keepEvidence(e); err != nil {
-		n.cfg.Log.Error("evidence can't be written; trying again", "group", c.name, "error", err)
-	} else {
-		r.kept = true
+	r := &rebuild{evidence: e, kept: make(chan struct{}), stopped: make(chan struct{})}
+	err := n.folder.keepEvidence(e)
+	if err == nil {
+		close(r.kept)
 	}
 	n.mu.Lock()
 	n.rebuilds[c.name] = r
@@ -39,7 +39,7 @@ func (n *Node) condemn(c *copyOf, replica uint64, f *partition.Finding) {
 	if !n.stopping { // or else the replica stops with the node
 		n.work.Go(func() {
 			defer close(r.stopped)
-			n.silence(c, e)
+			n.silence(c, r)
 		})
 	}
 	n.mu.Unlock()
@@ -47,10 +47,32 @@ func (n *Node) condemn(c *copyOf, replica uint64, f *partition.Finding) {
 	n.cfg.Log.Error("this node's copy differs from the others; it is not served any more and will be built anew from a good one",
 		"group", c.name, "replica", replica, "reason", e.Reason, "evidence", n.folder.checkPath(e.Shard, e.Replica, evidenceSuffix),
 		"own_running", e.Own.Running, "majority_running", e.Majority.Running, "own_content", e.Own.Content, "majority_content", e.Majority.Content)
+	if err != nil {
+		n.cfg.Log.Error("evidence can't be written; the copy's log stands still until it is: make room on the disk", "group", c.name, "error", err)
+		n.keep(c, r)
+	}
+}
+
+// keep writes evidence as soon as that is possible, or until the copy is closed.
+func (n *Node) keep(c *copyOf, r *rebuild) {
+	tick := time.NewTicker(keepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-c.part.Closed():
+			return
+		}
+		if n.folder.keepEvidence(r.evidence) == nil {
+			close(r.kept)
+			return
+		}
+	}
 }
 
 // silence ends a copy's part in its group: leadership, waiters, and the replica.
-func (n *Node) silence(c *copyOf, e *Evidence) {
+func (n *Node) silence(c *copyOf, r *rebuild) {
+	e := r.evidence
 	<-c.started // it may be found while it is opened
 	if c.log == nil {
 		return // it could not be started
@@ -67,6 +89,11 @@ func (n *Node) silence(c *copyOf, e *Evidence) {
 		if err := o.Close(ctx); err != nil {
 			n.cfg.Log.Warn("some requests were not answered before the copy stopped", "group", c.name, "error", err)
 		}
+	}
+	select {
+	case <-r.kept: // until then its log stands still, and can't be stopped
+	case <-n.ctx.Done():
+		return
 	}
 	if e.Chosen {
 		// An operator chose copies that are no majority: this one still votes on who
@@ -169,7 +196,8 @@ func (n *Node) resume() {
 		}
 		for _, e := range n.evidence {
 			if e.Shard == g.shard && e.Replica == p.replica {
-				r := &rebuild{evidence: e, kept: true, stopped: make(chan struct{})}
+				r := &rebuild{evidence: e, kept: make(chan struct{}), stopped: make(chan struct{})}
+				close(r.kept)
 				close(r.stopped) // it was never started
 				n.rebuilds[p.group] = r
 			}
@@ -191,11 +219,8 @@ func (n *Node) allRebuilds() map[string]*rebuild {
 // starting any copy that is missing.
 func (n *Node) mendOne(ctx context.Context, sys *copyOf, r *rebuild) (done bool, err error) {
 	e := r.evidence
-	if !r.kept {
-		if err := n.folder.keepEvidence(e); err != nil {
-			return false, err
-		}
-		r.kept = true
+	if !over(r.kept) {
+		return false, nil
 	}
 	if !e.Chosen && !over(r.stopped) || n.halted("replace") {
 		return false, nil
