@@ -59,7 +59,7 @@ func (c *checks) judge(cmd []byte) {
 		c.p.diverge(f)
 		return
 	}
-	c.equal.Running = v.Revision
+	c.equal.Running = max(c.equal.Running, v.Revision) // a scrub's verdict comes late
 	at := c.equal
 	compare := v.HasContent && k.digests.HasContent
 	if compare {

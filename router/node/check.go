@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"lockstep/engine/entry"
@@ -16,9 +17,15 @@ import (
 // guard is what this node knows of a group of which it is primary, to have its
 // copies checked and its members as the catalog says.
 type guard struct {
-	term     uint64
-	checking bool
-	tending  bool
+	term    uint64
+	tending bool
+
+	// A scrub takes as long as thousands of checks of running digests, which go on
+	// beside it. What is found is ordered one at a time. All ends with the term.
+	comparing, scrubbing bool
+	ordering             sync.Mutex
+	ctx                  context.Context
+	end                  context.CancelFunc
 
 	// at is when the last checkpoint was ordered.
 	at time.Time
@@ -59,22 +66,26 @@ func (n *Node) watchOver(c *copyOf) {
 	n.guarding.Lock()
 	defer n.guarding.Unlock()
 	g := n.guards[c.name]
-	if g == nil || g.term != term && !g.checking && !g.tending {
+	if g == nil || g.term != term && !g.tending {
 		// A new primary's first checkpoint comes after an interval, like any other.
+		old := g
 		g = &guard{term: term, at: time.Now()}
-		if old := n.guards[c.name]; old != nil {
+		g.ctx, g.end = context.WithCancel(n.ctx)
+		if old != nil {
+			old.end()
 			g.voters = old.voters
 		}
 		n.guards[c.name] = g
 	}
-	if contents, due := n.checkDue(c, g); due && !g.checking {
-		g.checking = true
+	if contents, due := n.checkDue(c, g); due {
+		under := g.underWay(contents)
+		*under = true
 		n.work.Go(func() {
 			err := n.check(c, g, contents)
 			n.guarding.Lock()
-			g.checking = false
+			*under = false
 			n.guarding.Unlock()
-			if err != nil && n.ctx.Err() == nil {
+			if err != nil && g.ctx.Err() == nil {
 				n.cfg.Log.Info("a checkpoint had no verdict", "group", c.name, "reason", err)
 			}
 		})
@@ -93,8 +104,16 @@ func (n *Node) watchOver(c *copyOf) {
 	}
 }
 
-// checkDue tells whether a checkpoint is due, and what is to be digested at it.
-// n.guarding is held.
+// underWay is the flag of checks of a kind.
+func (g *guard) underWay(contents entry.Contents) *bool {
+	if contents == entry.ContentsNone {
+		return &g.comparing
+	}
+	return &g.scrubbing
+}
+
+// checkDue tells whether a checkpoint is due, and what is to be digested at it: of
+// a kind of which none is under way. n.guarding is held.
 func (n *Node) checkDue(c *copyOf, g *guard) (entry.Contents, bool) {
 	now, j := time.Now(), c.part.Judged()
 	if j.Held != nil {
@@ -106,13 +125,13 @@ func (n *Node) checkDue(c *copyOf, g *guard) (entry.Contents, bool) {
 				pause = min(every, pause)
 			}
 		}
-		return contents, now.Sub(g.at) >= pause
+		return contents, now.Sub(g.at) >= pause && !*g.underWay(contents)
 	}
 	var scrubbed time.Time
 	if j.Content != nil {
 		scrubbed = time.UnixMilli(j.Content.TimeMillis)
 	}
-	if n.cfg.ScrubEvery > 0 && now.Sub(scrubbed) >= n.cfg.ScrubEvery && !now.Before(g.scrubAt) && now.Sub(g.at) >= min(n.cfg.CheckEvery, n.cfg.ScrubEvery) {
+	if n.cfg.ScrubEvery > 0 && !g.scrubbing && now.Sub(scrubbed) >= n.cfg.ScrubEvery && !now.Before(g.scrubAt) && now.Sub(g.at) >= min(n.cfg.CheckEvery, n.cfg.ScrubEvery) {
 		return entry.ContentsScrubbed, true
 	}
 	// What no verdict covers yet is due, whoever was primary when it was written.
@@ -121,7 +140,7 @@ func (n *Node) checkDue(c *copyOf, g *guard) (entry.Contents, bool) {
 		judged = j.Last.Revision
 	}
 	due, since := c.part.Position().Revision-judged, now.Sub(g.at)
-	return entry.ContentsNone, due > 0 && since >= n.cfg.CheckEvery || due >= n.cfg.CheckRevisions && since >= minCheckEvery
+	return entry.ContentsNone, !g.comparing && (due > 0 && since >= n.cfg.CheckEvery || due >= n.cfg.CheckRevisions && since >= minCheckEvery)
 }
 
 // check orders a checkpoint, hears the copies, and orders the verdict.
@@ -132,7 +151,7 @@ func (n *Node) check(c *copyOf, g *guard, contents entry.Contents) error {
 		g.scrubAt = g.at.Add(min(n.cfg.ScrubEvery, scrubRetry))
 	}
 	n.guarding.Unlock()
-	p, err := n.poll(n.ctx, c, contents)
+	p, err := n.poll(g.ctx, c, contents)
 	if err != nil {
 		return err
 	}
@@ -141,19 +160,25 @@ func (n *Node) check(c *copyOf, g *guard, contents entry.Contents) error {
 	if !ok {
 		return fmt.Errorf("%d of %d copies answered: %w", len(p.answers), len(p.voters), errors.Join(p.silent...))
 	}
-	if held := c.part.Judged().Held; held != nil && v.Held() && slices.Equal(held.Differed, v.Differed) {
+	g.ordering.Lock()
+	defer g.ordering.Unlock()
+	switch held := c.part.Judged().Held; {
+	case held == nil:
+	case v.Held() && slices.Equal(held.Differed, v.Differed):
 		return nil // as before
+	case !v.Held() && v.Revision < held.Revision:
+		return nil // a scrub that was begun before the copies differed does not say that they agree
 	}
 	v.Checkpoint = p.checkpoint
-	return n.orderVerdict(c, &v)
+	return n.orderVerdict(g.ctx, c, &v)
 }
 
 func contentsName(c entry.Contents) string {
 	return [...]string{"running", "asked", "scrub"}[c]
 }
 
-func (n *Node) orderVerdict(c *copyOf, v *entry.Verdict) error {
-	ctx, cancel := context.WithTimeout(n.ctx, catalogWait)
+func (n *Node) orderVerdict(ctx context.Context, c *copyOf, v *entry.Verdict) error {
+	ctx, cancel := context.WithTimeout(ctx, catalogWait)
 	defer cancel()
 	if _, err := c.order(ctx, &order.Request{Verdict: v}); err != nil {
 		return fmt.Errorf("order the verdict: %w", err)
@@ -344,7 +369,7 @@ func (n *Node) Trust(ctx context.Context, group, node string) (router.GroupStatu
 	}
 	v := verdictFor(&p.answers[i], p.answers)
 	v.Checkpoint, v.Chosen = p.checkpoint, true
-	if err := n.orderVerdict(c, &v); err != nil {
+	if err := n.orderVerdict(n.ctx, c, &v); err != nil {
 		return router.GroupStatus{}, err
 	}
 	n.cfg.Log.Warn("an operator chose the copy that is right", "group", group, "node", node)

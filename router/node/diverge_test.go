@@ -450,3 +450,37 @@ func TestEvidenceIsWrittenWhenTheDiskTakesIt(t *testing.T) {
 	}
 	bad.evidence(t, nodes[0].rebuilt("n2"))
 }
+
+// "Running digests are compared every few seconds", also while a scrub reads, which
+// may take most of a day.
+func TestRunningDigestsAreComparedDuringAScrub(t *testing.T) {
+	var d divider
+	nodes := checked(t, func(name string, cfg *node.Config) {
+		cfg.ScrubBytes = 100 << 10
+		if name == "n2" {
+			node.Plant(cfg, "bank", d.change(1))
+		}
+	})
+	var lines bytes.Buffer // at that pace half a minute's work
+	for i := range 500 {
+		fmt.Fprintf(&lines, "{\"procedure\": \"open\", \"params\": {\"id\": \"a%d\", \"owner\": %q, \"balance\": 1}}\n", i, strings.Repeat("x", 3000))
+	}
+	if status, _, text := nodes[0].ask("POST", "/v1/groups/bank/transactions", "application/x-ndjson", lines.Bytes()); status != 200 || strings.Count(text, `"committed"`) != 500 {
+		t.Fatalf("answered %d %.300s", status, text)
+	}
+	reads := func() bool {
+		return strings.Contains(nodes[0].must("GET", "/metrics", ""), `lockstep_scrub_read_bytes{group="bank"}`)
+	}
+	for limit := time.Now().Add(patience); !reads(); wait(t) {
+		if time.Now().After(limit) {
+			t.Fatal("no scrub reads")
+		}
+	}
+	d.on.Store(true)
+	nodes[0].must("POST", "/v1/groups/bank/transactions", drawing)
+	g := nodes[0].until("n2 was found", func(g router.GroupStatus) bool { return partitionOf(g, "n2").Divergence != nil })
+	d.on.Store(false)
+	if kind := partitionOf(g, "n2").Divergence.Kind; kind != "running" || !reads() {
+		t.Errorf("it was found by its %s digest; the scrub reads still: %t", kind, reads())
+	}
+}

@@ -39,12 +39,13 @@
 //
 // The primary of a group orders checkpoints, asks every voter's copy for its
 // digests, and orders the verdict when a majority has the same (check.go). Running
-// digests are compared every few seconds; whole contents, by a paced scrub, once a
-// day. The system group is left out.
+// digests are compared every few seconds; whole contents, by a paced scrub beside
+// that, once a day. The system group is left out.
 //
 // A copy that finds itself in the minority is condemned (rebuild.go): it is taken
-// from the router, its evidence is written and synced before anything else, it
-// hands over what it leads, and its replica stops. From then on that replica is
+// from the router, its evidence is written and synced before anything else (where
+// the disk does not take it, its log stands still until it does), it hands over what
+// it leads, and its replica stops. From then on that replica is
 // never opened again. The catalog names a new replica in its place; the old data is
 // moved aside; the primary takes the old member out and lets the new one in, without
 // a vote until it has caught up (tend.go). Each step is found missing and taken
