@@ -17,7 +17,8 @@
 //	Commit: changed rows in key order, index entries, outcomes, windows, counters → one store batch
 //
 // A scan merges what the store holds with what lies over it, in the order of the
-// keys; the sorted form of the latter is made when a scan first asks for it.
+// keys; the sorted form of the latter is made when a scan first asks for it. Where a
+// scan came upon many deleted rows, that nothing is there is remembered (gaps.go).
 //
 // A query (query.go) runs over a View, a snapshot of the store at one revision, and
 // shares nothing with the Machine. Its pages, and those of rows, go on from tokens

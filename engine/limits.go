@@ -66,6 +66,18 @@ const (
 // so that what is held in memory stays below the store's bound of a batch.
 const commitBytes = 32 << 20
 
+// overlaidRows is how many rows and index entries several entries may change
+// before they are committed, so that a scan does not merge too many with the
+// store's. As with commitBytes, when a commit falls changes no result.
+const overlaidRows = 8_000
+
+// gapSteps is from how many deleted keys passed over a scan remembers the place,
+// some 50 µs, and maxGaps how many places are remembered.
+const (
+	gapSteps = 256
+	maxGaps  = 64
+)
+
 // rowCacheBytes is the estimated memory that decoded hot rows may take in one
 // copy. It changes no result, only how often the store is asked.
 const rowCacheBytes = 64 << 20

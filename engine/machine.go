@@ -26,8 +26,12 @@ type Iterator interface {
 	First() bool
 	Last() bool
 	SeekGE(key []byte) bool
+	SeekLT(key []byte) bool
 	Next() bool
 	Prev() bool
+	// Skipped is about how many keys that are deleted, or older values, the
+	// iterator has passed over so far.
+	Skipped() int
 	Key() []byte
 	Value() []byte
 	Err() error
@@ -285,8 +289,11 @@ func closeWith(it Iterator, err error) error {
 	return err
 }
 
-// Full tells that a Commit is due before another entry is applied.
-func (m *Machine) Full() bool { return m.written > commitBytes }
+// Full tells that a Commit is due before another entry is applied: much is
+// written, what scans have to merge is much, or the rows that were read are.
+func (m *Machine) Full() bool {
+	return m.written > commitBytes || m.rows.bytes > 2*m.rows.limit || len(m.rows.dirty)+len(m.rows.indexDirty) > overlaidRows
+}
 
 // Commit puts everything that Apply changed into one batch of the store, and
 // returns what the local router waits for, valid until the next Apply.

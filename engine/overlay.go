@@ -91,6 +91,7 @@ type overlay struct {
 	indexDirty []*indexSlot
 
 	sorted sortedOverlay
+	gaps   gaps // of the store
 
 	item      uint64 // number of the item being executed
 	journal   []undo
@@ -99,7 +100,7 @@ type overlay struct {
 }
 
 func (o *overlay) init(store Reader, limit int) {
-	*o = overlay{store: store, limit: limit, slots: map[string]*slot{}, indexes: map[string]*indexSlot{}}
+	*o = overlay{store: store, limit: limit, slots: map[string]*slot{}, indexes: map[string]*indexSlot{}, gaps: gaps{steps: gapSteps}}
 }
 
 // slotOverhead estimates the memory of a slot beside its row.
@@ -226,6 +227,9 @@ func (o *overlay) flush(b Batch) {
 		// An undone and repeated change lists a slot twice.
 		if s := d.slot; s.dirty && s != last {
 			last = s
+			if s.enc != nil {
+				o.gaps.written(s.key)
+			}
 			put(b, s.key, s.enc, s.enc != nil)
 		}
 	}
@@ -233,6 +237,9 @@ func (o *overlay) flush(b Batch) {
 	for _, s := range o.indexDirty {
 		if !s.known {
 			continue
+		}
+		if s.value != nil {
+			o.gaps.written(s.key)
 		}
 		put(b, s.key, s.value, s.value != nil)
 	}

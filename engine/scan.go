@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
+	"slices"
 
 	"lockstep/engine/keys"
 	"lockstep/engine/program"
@@ -39,17 +40,20 @@ func spanBounds(t *schema.Table, span *program.Span) bounds {
 	if span.Index == nil || !span.Index.Unique || n+max(len(span.From), len(span.To)) <= columns {
 		return b
 	}
-	// The store is asked for what the columns alone delimit, the rest is compared.
-	cut := func(tail []value.Value) []byte {
+	// An entry whose columns have no null ends with them: the store is asked for what
+	// they alone delimit, and the rest is compared.
+	cut := func(tail []value.Value) (key []byte, shorter bool) {
 		all := append(append([]value.Value{}, span.Prefix...), tail...)
-		return keys.AppendTuple(bytes.Clone(head), all[:min(len(all), columns)])
+		if len(all) > columns && !slices.ContainsFunc(all[:columns], value.Value.IsNull) {
+			all, shorter = all[:columns], true
+		}
+		return keys.AppendTuple(bytes.Clone(head), all), shorter
 	}
 	b.from, b.to = b.low, b.high
-	b.low = cut(span.From)
-	if span.To != nil {
-		b.high = prefixEnd(cut(span.To))
-	} else {
-		b.high = prefixEnd(cut(nil))
+	b.low, _ = cut(span.From)
+	high, shorter := cut(span.To)
+	if b.high = high; shorter || span.To == nil {
+		b.high = prefixEnd(high)
 	}
 	return b
 }
@@ -80,7 +84,7 @@ func (m *Machine) Scan(t *schema.Table, span *program.Span, visit func(value.Val
 
 // scanRows merges the rows of the store with those that lie over it.
 func (m *Machine) scanRows(t *schema.Table, b *bounds, desc bool, visit func(value.Value) bool) error {
-	return merge(m.store, b, desc, m.rows.rowsBetween(b, desc), func(over *slot, key, raw []byte) (bool, error) {
+	return merge(m.store, b, desc, &m.rows.gaps, m.rows.rowsBetween(b, desc), func(over *slot, key, raw []byte) (bool, error) {
 		if over == nil {
 			// A row that is cached is decoded already.
 			over = m.rows.find(key)
@@ -99,7 +103,7 @@ func (m *Machine) scanRows(t *schema.Table, b *bounds, desc bool, visit func(val
 // scanIndex merges an index's entries likewise, and reads the row of each.
 func (m *Machine) scanIndex(t *schema.Table, b *bounds, span *program.Span, visit func(value.Value) bool) error {
 	var rowKey []byte
-	return merge(m.store, b, span.Desc, m.rows.entriesBetween(b, span.Desc), func(over *indexSlot, _, tuple []byte) (bool, error) {
+	return merge(m.store, b, span.Desc, &m.rows.gaps, m.rows.entriesBetween(b, span.Desc), func(over *indexSlot, _, tuple []byte) (bool, error) {
 		if over != nil {
 			if over.value == nil {
 				return true, nil
@@ -122,7 +126,7 @@ func (m *Machine) scanIndex(t *schema.Table, b *bounds, span *program.Span, visi
 func (v *View) Scan(t *schema.Table, span *program.Span, visit func(value.Value) bool) error {
 	b := spanBounds(t, span)
 	nothing := func(func(*slot) bool) {}
-	return merge(v.reader, &b, span.Desc, nothing, func(_ *slot, _, raw []byte) (bool, error) {
+	return merge(v.reader, &b, span.Desc, nil, nothing, func(_ *slot, _, raw []byte) (bool, error) {
 		if span.Index == nil {
 			row, _, err := decodeRow(raw, t)
 			if err != nil {
@@ -152,34 +156,27 @@ func (s *indexSlot) storeKey() string { return s.key }
 // sequence in the same order, and yields each key once: with what lies over it
 // where there is such, else with the store's value. What lies over counts even
 // where it takes the store's value away.
-func merge[T keyed](r Reader, b *bounds, desc bool, over iter.Seq[T], yield func(over T, key, raw []byte) (bool, error)) error {
+func merge[T keyed](r Reader, b *bounds, desc bool, g *gaps, over iter.Seq[T], yield func(over T, key, raw []byte) (bool, error)) error {
 	if bytes.Compare(b.low, b.high) >= 0 {
 		return nil
 	}
-	it := r.NewIter(b.low, b.high)
-	advance := it.Next
-	var ok bool
-	if desc {
-		ok, advance = it.Last(), it.Prev
-	} else {
-		ok = it.First()
-	}
+	w := newWalk(r, b, desc, g)
 	before := func(key string) bool { // the store's present key comes before
-		c := bytes.Compare(it.Key(), []byte(key))
+		c := bytes.Compare(w.it.Key(), []byte(key))
 		return desc && c > 0 || !desc && c < 0
 	}
 	var none T
 	var failed error
 	more := true
 	store := func() {
-		more, failed = yield(none, it.Key(), it.Value())
+		more, failed = yield(none, w.it.Key(), w.it.Value())
 		if more && failed == nil {
-			ok = advance()
+			w.next()
 		}
 	}
 	for o := range over {
 		key := o.storeKey()
-		for ok && more && failed == nil && before(key) {
+		for w.ok && more && failed == nil && before(key) {
 			store()
 		}
 		if !more || failed != nil {
@@ -188,15 +185,15 @@ func merge[T keyed](r Reader, b *bounds, desc bool, over iter.Seq[T], yield func
 		if more, failed = yield(o, nil, nil); !more || failed != nil {
 			break
 		}
-		if ok && string(it.Key()) == key {
-			ok = advance()
+		if w.ok && string(w.it.Key()) == key {
+			w.next()
 		}
 	}
-	for ok && more && failed == nil {
+	for w.ok && more && failed == nil {
 		store()
 	}
 	if failed != nil {
-		return closeWith(it, failed)
+		return closeWith(w.it, failed)
 	}
-	return closeWith(it, it.Err())
+	return closeWith(w.it, w.it.Err())
 }

@@ -37,10 +37,11 @@ const (
 	stepCost      = 4
 	readCost      = 40
 	writeCost     = 120
-	seekCost      = 120 // of a scan, beside its rows
-	scanRowCost   = 10  // of a row that a scan comes to in the order of the key
-	bytesPerUnit  = 16  // bytes of a row that cost one unit
-	nodeOverhead  = 8   // bytes that a value counts beside its text
+	seekCost      = 3_000 // of a scan, beside its rows
+	indexRowCost  = 100   // of a row that a scan comes to by an index
+	scanRowCost   = 10    // of a row that a scan comes to in the order of the key
+	bytesPerUnit  = 16    // bytes of a row that cost one unit
+	nodeOverhead  = 8     // bytes that a value counts beside its text
 	maxMessage    = 1024
 	hintRows      = 100      // read by a scan before a trace has a hint
 	hintFactor    = 10       // times as many as it gave

@@ -128,7 +128,7 @@ func (g *gathering) take(row value.Value) *Abort {
 	}
 	cost := uint64(scanRowCost)
 	if s.index != nil {
-		cost = readCost
+		cost = indexRowCost
 	}
 	if fault := r.f.Meter.Charge(cost + uint64(rowBytes(row))/bytesPerUnit); fault != nil {
 		return faulted(s.at, fault)

@@ -108,6 +108,19 @@ func (i *Iter) take(ok bool) bool {
 	return true
 }
 
+// Skipped is about how many keys that are deleted, or older values, the iterator
+// has passed over so far.
+func (i *Iter) Skipped() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.it == nil {
+		return 0
+	}
+	s := i.it.Stats()
+	calls := s.ForwardStepCount[pebble.InterfaceCall] + s.ReverseStepCount[pebble.InterfaceCall]
+	return s.ForwardStepCount[pebble.InternalIterCall] + s.ReverseStepCount[pebble.InternalIterCall] - calls
+}
+
 // Valid tells whether the iterator is at a key.
 func (i *Iter) Valid() bool { return i.valid }
 
