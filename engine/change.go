@@ -169,7 +169,7 @@ const CodeStaleStep = "stale_step"
 
 // told gives the proposer of a step its verdict.
 func (m *Machine) told(o entry.Origin, done bool) {
-	if o.Proposer != m.opt.Local || m.opt.Local == 0 {
+	if !m.awaited(o) {
 		return
 	}
 	v := outcome.Outcome{Committed: done, Revision: m.revision, TimeMillis: m.nowMillis}

@@ -20,24 +20,26 @@ func (m *Machine) applyLanguage() error {
 		return err
 	}
 	m.advance(l.TimeMillis)
-	o, err := m.switchLanguage(l.Version)
+	o, err := m.switchLanguage(l.Version, l.IfMatch)
 	if err != nil {
 		return err
 	}
-	if l.Proposer == m.opt.Local && m.opt.Local != 0 {
+	if m.awaited(l.Origin) {
 		o.TimeMillis = m.nowMillis
 		m.applied = append(m.applied, Applied{Sequence: l.Sequence, Verdicts: []outcome.Verdict{{Kind: outcome.Executed, Outcome: o}}})
 	}
 	return nil
 }
 
-func (m *Machine) switchLanguage(version uint32) (outcome.Outcome, error) {
+func (m *Machine) switchLanguage(version uint32, ifMatch uint64) (outcome.Outcome, error) {
 	env, err := m.opt.Env.At(version)
 	switch {
 	case err != nil:
 		return outcome.Outcome{}, fmt.Errorf("the group goes on in another language: %w", err)
 	case version == m.language:
 		return outcome.Outcome{Committed: true, Revision: m.schema}, nil
+	case ifMatch != 0 && ifMatch != m.schema:
+		return refusedChange(CodeChanged, fmt.Sprintf("the schema is at version %d, which is another than the switch was made for; read it and try again", m.schema), m.schema), nil
 	case m.change != nil:
 		status := m.change.status()
 		return refusedChange(CodeInProgress, status.Sentence(), m.schema), nil

@@ -40,7 +40,7 @@ func (m *Machine) applyAssign() error {
 		o.Code = program.CodeFenced
 		o.Message = fmt.Sprintf("the group's last epoch is %d, so that the next one is %d", m.epoch, m.epoch+1)
 	}
-	if a.Proposer == m.opt.Local && m.opt.Local != 0 {
+	if m.awaited(a.Origin) {
 		m.applied = append(m.applied, Applied{Sequence: a.Sequence, Verdicts: []outcome.Verdict{{Kind: outcome.Executed, Outcome: o}}})
 	}
 	return nil

@@ -79,6 +79,9 @@ func (w *watch) check(tuple []value.Value, row value.Value) *Violation {
 		ok, fault := c.Passes(&w.frame, row)
 		place := func() string { return fmt.Sprintf("checks[%d]", slices.Index(w.look.Table.Checks, c)) }
 		switch {
+		case fault != nil && fault.Kind == lang.FaultCost:
+			// As it would abort the transaction if the check held already.
+			return w.violation(place(), keyText(tuple), "takes more than the limit of cost to check, with the other rows of its transaction")
 		case fault != nil:
 			return w.violation(place(), keyText(tuple), "can't be judged by the check %s: %s", c.Code, fault.Message())
 		case !ok:

@@ -182,7 +182,7 @@ type SchemaPut struct {
 	Document []byte // YAML or JSON, as the client sent it
 	IfMatch  uint64 // only if this is the present version; 0: always
 	DryRun   bool   // check, and change nothing
-	Language uint32 // version of the language that the group goes on in; 0: as it is
+	Language uint32 // version of the language that the group goes on in, with the schema that it has; 0: as it is
 }
 
 // SchemaResult is what became of it.

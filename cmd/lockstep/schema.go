@@ -89,7 +89,7 @@ the group works on by the schema that it has. Where that takes longer than
 	form.flag(c)
 	c.Flags().BoolVar(&option.DryRun, "dry-run", false, "check against the present schema and change nothing")
 	c.Flags().StringVar(&option.IfMatch, "if-match", "", "only if the present schema has this `ETAG`")
-	c.Flags().Uint32Var(&option.Language, "language", 0, "go on in this `VERSION` of the language, which every copy's program must know")
+	c.Flags().Uint32Var(&option.Language, "language", 0, "with the schema as it is: go on in this `VERSION` of the language, which every copy's program must know")
 	return c
 }
 

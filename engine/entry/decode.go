@@ -118,7 +118,7 @@ func (r *Reader) Language() (Language, error) {
 	if r.bad == nil && (v == 0 || v > math.MaxUint32) {
 		r.fail("version")
 	}
-	l.Version = uint32(v)
+	l.Version, l.IfMatch = uint32(v), r.uvarint("if_match")
 	r.end()
 	return l, r.bad
 }

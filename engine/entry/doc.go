@@ -16,7 +16,7 @@
 //	entry      = version:1 kind:1 body
 //	version    = 0x01
 //	kind       = 1 batch | 2 schema change | 3 checkpoint | 4 backfill | 5 finish | 6 verdict | 7 language | 8 assignment
-//	language   = proposer:8 sequence time_ms version
+//	language   = proposer:8 sequence time_ms version if_match
 //	batch      = proposer:8 sequence time_ms seed:16 schema_version count item*
 //	schema     = proposer:8 sequence time_ms if_match if_begun document
 //	checkpoint = proposer:8 sequence time_ms id:8 contents:1

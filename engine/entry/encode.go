@@ -123,7 +123,7 @@ func appendReplicas(dst []byte, replicas []uint64) []byte {
 // AppendLanguage appends the encoded entry.
 func AppendLanguage(dst []byte, l *Language) []byte {
 	dst = appendOrigin(append(dst, Version, byte(KindLanguage)), l.Origin, l.TimeMillis)
-	return binary.AppendUvarint(dst, uint64(l.Version))
+	return binary.AppendUvarint(binary.AppendUvarint(dst, uint64(l.Version)), l.IfMatch)
 }
 
 // AppendAssign appends the encoded entry.

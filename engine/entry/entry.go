@@ -100,6 +100,7 @@ type Language struct {
 	Origin
 	TimeMillis int64
 	Version    uint32
+	IfMatch    uint64 // switch only if this is the present version of the schema; 0: always
 }
 
 // Assign is an entry that assigns a task of the group.

@@ -48,6 +48,10 @@ func TestTheLanguageIsSwitchedWhenAllKnowIt(t *testing.T) {
 		return nil
 	})
 	nodes[1].must(http.MethodPut, path, bank.Schema) // asking for what already is
+	back := "/v1/groups/bank/schema?language=1"
+	if status, _, text := nodes[0].ask(http.MethodPut, back, "application/yaml", []byte("tables: {}")); status != 422 || !strings.Contains(text, "switch the language with the schema as it is") {
+		t.Fatalf("another document with the switch: %d %s", status, text)
+	}
 	for _, n := range nodes {
 		if text := n.must("POST", "/v1/groups/bank/transactions", trial); !strings.Contains(text, `"result":42`) {
 			t.Fatalf("after the switch %s answers %s", n.cfg.Name, text)

@@ -25,13 +25,7 @@ const schemaAttempts = 8
 // another, and does not begin anew what was given up.
 func (c *copyOf) PutSchema(ctx context.Context, put router.SchemaPut) (router.SchemaResult, error) {
 	if put.Language != 0 {
-		if base := c.part.Position().Schema; put.IfMatch != 0 && put.IfMatch != base {
-			return router.SchemaResult{}, c.another(put.IfMatch, base)
-		}
-		if err := c.switchLanguage(ctx, put.Language); err != nil {
-			return router.SchemaResult{}, err
-		}
-		put.IfMatch = 0 // it named what the switch replaced
+		return c.switchLanguage(ctx, put)
 	}
 	doubt := error(nil) // an attempt may have been applied
 	var first rehearsed
