@@ -15,12 +15,15 @@ import (
 	"lockstep/engine/schema"
 )
 
-// getSchema answers with the schema, as JSON or as YAML, with types=true also
+// getSchema answers with the schema, as JSON or as YAML, and unless types=false
 // with what compiling it found out. The answer can be put back either way.
 func (s *Server) getSchema(rq *request, f *front, v View) (*Problem, bool) {
-	types, p := flag(rq, "types")
-	if p != nil {
-		return p, false
+	types := true
+	if rq.ctx.QueryArgs().Has("types") {
+		var p *Problem
+		if types, p = flag(rq, "types"); p != nil {
+			return p, false
+		}
 	}
 	catalog := f.catalog()
 	if catalog.Version() == 0 {

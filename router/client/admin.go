@@ -14,14 +14,14 @@ import (
 
 // Schema gives a group's schema document.
 func (c *Client) Schema(ctx context.Context, group string) (*Schema, error) {
-	return c.schema(ctx, group, nil)
+	return c.schema(ctx, group, url.Values{"types": {"false"}})
 }
 
 // TypedSchema gives a group's schema document with one member more, "derived":
 // the types of its procedures and the language version. PutSchema takes it too,
 // and passes over that member.
 func (c *Client) TypedSchema(ctx context.Context, group string) (*Schema, error) {
-	return c.schema(ctx, group, url.Values{"types": {"true"}})
+	return c.schema(ctx, group, nil)
 }
 
 func (c *Client) schema(ctx context.Context, group string, query url.Values) (*Schema, error) {

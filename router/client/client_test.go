@@ -358,9 +358,9 @@ func TestTheOtherRequests(t *testing.T) {
 		t.Errorf("page %+v", page)
 	}
 	s, err := c.Schema(ctx, "g")
-	check(seen{method: "GET", path: "/v1/groups/g/schema"}, err)
+	check(seen{method: "GET", path: "/v1/groups/g/schema", query: "types=false"}, err)
 	_, err = c.TypedSchema(ctx, "g")
-	check(seen{method: "GET", path: "/v1/groups/g/schema", query: "types=true"}, err)
+	check(seen{method: "GET", path: "/v1/groups/g/schema"}, err)
 	_, err = c.PutSchema(ctx, "g", []byte("tables: {}"), client.SchemaOptions{DryRun: true, IfMatch: s.ETag})
 	check(seen{method: "PUT", path: "/v1/groups/g/schema", query: "dry_run=true", body: "tables: {}", contentType: "application/yaml"}, err)
 	_, err = c.PutSchema(ctx, "g", []byte(` {"tables":{}}`), client.SchemaOptions{})
