@@ -18,10 +18,11 @@ func (a *app) queryCommand() *cobra.Command {
 		fresh = &o.ReadOptions
 	)
 	c := &cobra.Command{
-		Use:   "query GROUP [DOCUMENT]",
+		Use:   "query GROUP [DOCUMENT | PROCEDURE [NAME=TEXT | NAME:=JSON]…]",
 		Short: "Read at one consistent revision",
 		Long: `Run read-only steps on a group's state at one revision and show what they return.
-The document is a transaction's without an id.
+The document is a transaction's without an id; a procedure that only reads may be
+called by name.
 
 --consistency says how fresh the answer is: linearizable (the default) reflects
 everything acknowledged before; session has at least --min-revision; bounded is no
@@ -32,11 +33,12 @@ as next is for --after, with the same document. --explain tells how the query we
 what each step read, by which key or index, and what it cost.`,
 		Example: `  lockstep query bank '{"steps": [{"get": {"table": "accounts", "key": ["params.id"], "as": "a"}}],
                         "params": {"id": "alice"}, "return": "a.balance"}'
+  lockstep query bank balance id=alice
   lockstep query bank --file report.json --consistency local -o json
   lockstep query bank --file report.json --explain`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: cobra.MinimumNArgs(1),
 		RunE: a.runs(func(cmd *cobra.Command, args []string) error {
-			doc, err := a.document(optional(args, 1), file)
+			doc, err := a.transaction(args[1:], file)
 			if err != nil {
 				return err
 			}
@@ -76,12 +78,4 @@ func (a *app) query(cmd *cobra.Command, conn *connection, form format, group str
 		return a.showAbort(form, err)
 	}
 	return a.show(form, r.Raw, func(w io.Writer) error { return queryTable(w, r) })
-}
-
-// optional gives the n-th argument, empty where there is none.
-func optional(args []string, n int) string {
-	if n < len(args) {
-		return args[n]
-	}
-	return ""
 }

@@ -123,7 +123,11 @@ func testSchemas(option schematest.Options, files []string) (*schematest.Report,
 	if bad != nil {
 		return nil, &exitError{exitUsage, errors.Join(bad...)}
 	}
-	return suite.Report(), nil
+	report := suite.Report()
+	if option.Run != nil && report.Passed+report.Failed+report.Updated == 0 {
+		return nil, usagef("--run: no test's name matches %s", option.Run)
+	}
+	return report, nil
 }
 
 func writeJUnit(path string, report *schematest.Report) error {
