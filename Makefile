@@ -4,7 +4,7 @@
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Packages that no pattern finds, for they stand under testdata.
-EXAMPLES := ./testdata/bank ./testdata/call ./testdata/chaos ./testdata/jobs ./testdata/ratelimit ./testdata/reservations ./testdata/shop
+EXAMPLES := ./testdata/bank ./testdata/call ./testdata/chaos ./testdata/jobs ./testdata/ports ./testdata/ratelimit ./testdata/reservations ./testdata/shop
 
 .PHONY: build test race golden golden-arm64 chaos model lint bench bench-parts dev fmt
 

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 
 	"lockstep/cmd/lockstep/dev"
 	"lockstep/router/client"
+	"lockstep/testdata/ports"
 )
 
 // These tests run the program as a user does: real processes, real ports, real
@@ -147,30 +147,15 @@ func must(t *testing.T, args ...string) string {
 // freePort finds the first of ports that a cluster of n nodes can have.
 func freePort(t *testing.T, n int) int {
 	t.Helper()
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		l.Close()
-		if port < 60000 && allFree(port, n) && allFree(port+100, n+1) {
-			return port
-		}
-	}
-	t.Fatal("no free ports")
-	return 0
-}
-
-func allFree(port, n int) bool {
+	offsets := []int{100 + n}
 	for i := range n {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+i))
-		if err != nil {
-			return false
-		}
-		l.Close()
+		offsets = append(offsets, i, 100+i)
 	}
-	return true
+	port, err := ports.Take(offsets...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 // startDev starts a cluster and waits for its line.

@@ -11,6 +11,7 @@ import (
 	"lockstep/router/client"
 	"lockstep/router/node"
 	"lockstep/testdata/bank"
+	"lockstep/testdata/ports"
 )
 
 // serveBank starts a cluster of one node with the bank, for an example.
@@ -21,10 +22,10 @@ func serveBank(ctx context.Context) (*client.Client, func(), error) {
 	}
 	cfg := node.Defaults()
 	cfg.Name, cfg.Data, cfg.Bootstrap = "n1", filepath.Join(dir, "n1"), true
-	if cfg.HTTP, err = freePort(); err != nil {
+	if cfg.HTTP, err = ports.TakeAddress(); err != nil {
 		return nil, nil, err
 	}
-	if cfg.Raft, err = freePort(); err != nil {
+	if cfg.Raft, err = ports.TakeAddress(); err != nil {
 		return nil, nil, err
 	}
 	n, err := node.Start(ctx, cfg)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"lockstep/router"
 	"lockstep/router/node"
 	"lockstep/testdata/bank"
+	"lockstep/testdata/ports"
 )
 
 // patience bounds what should come within a second or two.
@@ -31,19 +31,11 @@ type member struct {
 }
 
 func freeAddress(t *testing.T) string {
-	address, err := freePort()
+	address, err := ports.TakeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return address
-}
-
-func freePort() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return ln.Addr().String(), ln.Close()
 }
 
 func newMember(t *testing.T, name string, join ...string) *member {
