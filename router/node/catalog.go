@@ -3,6 +3,7 @@ package node
 import (
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,14 @@ import (
 //go:embed catalog.yaml
 var catalogSchema []byte
 
+// catalogVersion counts the changes of catalogSchema. The leader of the system group
+// gives the catalog the schema of its own program where that is a later one; which it
+// has stands in a counter, catalogCounter.
+const (
+	catalogVersion = 2
+	catalogCounter = "catalog_schema"
+)
+
 // systemGroup is the name of the group that holds the catalog; shard 1.
 const (
 	systemGroup = "system"
@@ -25,9 +34,11 @@ const (
 // catalog is what there should be, as one revision of the system group has it.
 type catalog struct {
 	revision   uint64
+	version    int64     // of its schema, as catalogVersion counts
 	nodes      []nodeRow // by name
 	groups     []groupRow
 	partitions []partitionRow
+	removed    map[txlog.NodeID]string // nodes that are gone for good, with their names
 }
 
 type nodeRow struct {
@@ -36,12 +47,23 @@ type nodeRow struct {
 	version, os, arch string
 	labels            map[string]string
 	replica           uint64
+	state             string // "", stateDraining or stateDrained
+	evacuate, leaving bool
+	successor         txlog.NodeID // 0: whichever suits
+	dedicated         string       // a group's name, or empty
 }
+
+// What is wished of a node, and how far it is.
+const (
+	stateDraining = "draining"
+	stateDrained  = "drained"
+)
 
 type groupRow struct {
 	name   string
 	shard  uint64
 	labels map[string]string
+	copies int // how many it was made with
 }
 
 type partitionRow struct {
@@ -49,7 +71,17 @@ type partitionRow struct {
 	node    txlog.NodeID
 	replica uint64
 	first   uint64 // the replica there when the group was made; 0: there was none
+	kind    string // kindData or kindWitness
+	// leaving: it is to be taken out of the group, and wiped.
+	leaving  bool
+	replaces txlog.NodeID // the node whose copy leaves when this one votes; 0: none
 }
+
+// Kinds of copies.
+const (
+	kindData    = "data"
+	kindWitness = "witness"
+)
 
 func (c *catalog) node(id txlog.NodeID) (nodeRow, bool) {
 	i := slices.IndexFunc(c.nodes, func(n nodeRow) bool { return n.id == id })
@@ -101,51 +133,109 @@ func readCatalog(p *partition.Partition) (*catalog, error) {
 		return nil, fmt.Errorf("read the catalog: %w", err)
 	}
 	defer v.Close()
-	c := &catalog{revision: v.Position().Revision}
+	c := &catalog{revision: v.Position().Revision, removed: map[txlog.NodeID]string{}}
 	if v.Compiled() == nil {
 		return c, nil
 	}
-	err = eachRow(v, "nodes", func(row value.Value) error { return c.addNode(row) })
-	if err == nil {
-		err = eachRow(v, "groups", func(row value.Value) error {
-			c.groups = append(c.groups, groupRow{
-				name: text(row, "name"), shard: uint64(number(row, "shard")), labels: labels(row, "labels"),
-			})
-			return nil
-		})
-	}
-	if err == nil {
-		err = eachRow(v, "partitions", func(row value.Value) error { return c.addPartition(row) })
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the catalog: %w", err)
+	for _, t := range []struct {
+		table string
+		add   func(value.Value) error
+	}{
+		{"counters", c.addCounter}, {"nodes", c.addNode}, {"groups", c.addGroup}, {"partitions", c.addPartition},
+		{"removed_nodes", c.addRemoved},
+	} {
+		if err := eachRow(v, t.table, t.add); err != nil {
+			return nil, fmt.Errorf("read the catalog: %w", err)
+		}
 	}
 	slices.SortFunc(c.nodes, func(a, b nodeRow) int { return strings.Compare(a.name, b.name) })
+	for i := range c.groups {
+		c.countCopies(&c.groups[i])
+	}
 	return c, nil
+}
+
+func (c *catalog) addCounter(row value.Value) error {
+	if text(row, "name") == catalogCounter {
+		c.version = number(row, "next")
+	}
+	return nil
 }
 
 func (c *catalog) addNode(row value.Value) error {
 	id, err := txlog.ParseNodeID(text(row, "id"))
+	if err != nil {
+		return err
+	}
+	successor, err := otherNode(row, "successor")
 	c.nodes = append(c.nodes, nodeRow{
 		id: id, name: text(row, "name"), http: text(row, "http"), raft: text(row, "raft"),
 		version: text(row, "version"), os: text(row, "os"), arch: text(row, "arch"),
 		labels: labels(row, "labels"), replica: uint64(number(row, "replica")),
+		state: text(row, "state"), evacuate: flag(row, "evacuate"), leaving: flag(row, "leaving"), successor: successor,
+		dedicated: text(row, "dedicated"),
 	})
 	return err
+}
+
+func (c *catalog) addGroup(row value.Value) error {
+	c.groups = append(c.groups, groupRow{
+		name: text(row, "name"), shard: uint64(number(row, "shard")), labels: labels(row, "labels"), copies: int(number(row, "copies")),
+	})
+	return nil
 }
 
 func (c *catalog) addPartition(row value.Value) error {
 	id, err := txlog.ParseNodeID(text(row, "node"))
-	c.partitions = append(c.partitions, partitionRow{
+	if err != nil {
+		return err
+	}
+	replaces, err := otherNode(row, "replaces")
+	p := partitionRow{
 		group: text(row, "group"), node: id, replica: uint64(number(row, "replica")), first: uint64(number(row, "first")),
-	})
+		kind: text(row, "kind"), leaving: text(row, "state") == "leaving", replaces: replaces,
+	}
+	if p.kind == "" {
+		p.kind = kindData // the catalog has no such column yet
+	}
+	c.partitions = append(c.partitions, p)
 	return err
 }
 
-// eachRow visits a whole table, a page at a time, at one revision.
+func (c *catalog) addRemoved(row value.Value) error {
+	id, err := txlog.ParseNodeID(text(row, "id"))
+	c.removed[id] = text(row, "name")
+	return err
+}
+
+// otherNode reads a column that names a node, or none.
+func otherNode(row value.Value, column string) (txlog.NodeID, error) {
+	if text(row, column) == "" {
+		return 0, nil
+	}
+	return txlog.ParseNodeID(text(row, column))
+}
+
+// countCopies finds out with how many copies a group was made before that was noted.
+func (c *catalog) countCopies(g *groupRow) {
+	if g.copies != 0 {
+		return
+	}
+	for _, p := range c.partitions {
+		if p.group == g.name && p.first != 0 {
+			g.copies++
+		}
+	}
+}
+
+// eachRow visits a whole table, a page at a time, at one revision; none where the
+// catalog is of a program that had no such table yet.
 func eachRow(v *partition.View, table string, visit func(value.Value) error) error {
 	for after := ""; ; {
 		page, err := v.Page(table, engine.PageOptions{Limit: engine.MaxPageRows, After: after})
+		if errors.Is(err, engine.ErrNoTable) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -170,6 +260,7 @@ func field(row value.Value, name string) value.Value {
 
 func text(row value.Value, name string) string  { return field(row, name).Str() }
 func number(row value.Value, name string) int64 { return field(row, name).Int() }
+func flag(row value.Value, name string) bool    { return field(row, name).Bool() }
 
 // labels reads a column that holds an object of texts.
 func labels(row value.Value, name string) map[string]string {
@@ -184,8 +275,9 @@ func labels(row value.Value, name string) map[string]string {
 	return out
 }
 
-// createGroup is the transaction that makes a group with its copies.
-func createGroup(name string, nodes []nodeRow, labels map[string]string, settings map[string]any) ([]byte, error) {
+// createGroup is the transaction that makes a group with its copies, in a catalog of
+// the given version.
+func createGroup(version int64, name string, nodes []nodeRow, labels map[string]string, settings map[string]any) ([]byte, error) {
 	type step map[string]any
 	params := map[string]any{"name": name, "labels": labels, "settings": settings}
 	if labels == nil {
@@ -194,11 +286,15 @@ func createGroup(name string, nodes []nodeRow, labels map[string]string, setting
 	if settings == nil {
 		params["settings"] = map[string]any{}
 	}
+	row := step{"name": "params.name", "shard": "shard", "labels": "params.labels", "settings": "params.settings"}
+	if version > 1 {
+		row["copies"] = len(nodes)
+	}
 	steps := []step{
 		{"get": step{"table": "counters", "key": []string{"'shard'"}, "as": "counter", "optional": true}},
 		{"let": step{"shard": fmt.Sprintf("counter == null ? %d : counter.next", systemShard+1)}},
 		{"upsert": step{"table": "counters", "row": step{"name": "'shard'", "next": "shard + 1"}}},
-		{"insert": step{"table": "groups", "row": step{"name": "params.name", "shard": "shard", "labels": "params.labels", "settings": "params.settings"}}},
+		{"insert": step{"table": "groups", "row": row}},
 	}
 	steps = append(steps, step{"upsert": step{"table": "counters", "row": step{"name": "'replica/' + params.name", "next": len(nodes) + 1}}})
 	for i, n := range nodes {

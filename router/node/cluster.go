@@ -57,7 +57,7 @@ func (n *Node) CreateGroup(ctx context.Context, spec router.GroupSpec) (router.G
 	if _, ok := cat.group(spec.Name); ok {
 		return n.existing(ctx, cat, spec, nodes)
 	}
-	doc, err := createGroup(spec.Name, nodes, spec.Labels, spec.Settings)
+	doc, err := createGroup(cat.version, spec.Name, nodes, spec.Labels, spec.Settings)
 	if err != nil {
 		return router.GroupStatus{}, false, err
 	}

@@ -56,6 +56,10 @@ type Config struct {
 	// before a step. Only tests of this package can set them.
 	plant func(group string, sm txlog.StateMachine) txlog.StateMachine
 	halt  func(step string) bool
+	// catalogSchema is the built-in schema, and catalogVersion its number; tests have a node be one
+	// of another program.
+	catalogSchema  []byte
+	catalogVersion int64
 	// language makes the environment of the language; nil is lang.NewEnv, and tests have a node know a
 	// version that no program has.
 	language func() (*lang.Env, error)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	_ "embed"
 	"path/filepath"
 
 	"lockstep/engine/entry"
@@ -67,3 +68,21 @@ func KnowTrialLanguage(c *Config, knows bool) {
 		c.language = lang.NewTrialEnv
 	}
 }
+
+//go:embed testdata/catalog-1.yaml
+var firstCatalog []byte
+
+// FirstCatalog has a node run as a program would that knows the first version of
+// the catalog's schema.
+func FirstCatalog(c *Config) { c.catalogSchema, c.catalogVersion = firstCatalog, 1 }
+
+// CatalogVersion is the version of the catalog's schema as this node has read it.
+func (n *Node) CatalogVersion() (is, latest int64) { return n.catalog.Load().version, catalogVersion }
+
+// LatestCatalog has a node run as this program does.
+func LatestCatalog(c, as *Config) {
+	c.catalogSchema, c.catalogVersion = as.catalogSchema, as.catalogVersion
+}
+
+// LeadSystem makes the node the system group's leader.
+func (n *Node) LeadSystem(ctx context.Context) error { return n.systemCopy().log.Transfer(ctx, n.id) }

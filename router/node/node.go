@@ -93,6 +93,9 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if cfg.catalogSchema == nil {
+		cfg.catalogSchema, cfg.catalogVersion = catalogSchema, catalogVersion
+	}
 	n := &Node{
 		cfg: cfg, orders: order.NewSwitch(), copies: map[string]*copyOf{},
 		exports: make(chan struct{}, maxExports),

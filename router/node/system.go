@@ -108,12 +108,8 @@ func (c *copyOf) execute(ctx context.Context, doc []byte) (outcome.Outcome, erro
 // tend is what the system group's leader does for its members: the schema, this
 // node's own entry, and votes for those that have caught up.
 func (n *Node) tend(ctx context.Context, sys *copyOf) error {
-	if sys.part.Compiled() == nil {
-		v, err := sys.PutSchema(ctx, router.SchemaPut{Document: catalogSchema})
-		if err != nil {
-			return fmt.Errorf("apply the catalog's schema: %w", err)
-		}
-		n.cfg.Log.Info("the catalog was made", "version", v.Version)
+	if err := n.tendSchema(ctx, sys); err != nil {
+		return err
 	}
 	members, err := sys.log.Members(ctx)
 	if err != nil {
@@ -139,6 +135,33 @@ func (n *Node) tend(ctx context.Context, sys *copyOf) error {
 		n.cfg.Log.Info("a node has its vote in the system group", "peer", m.Node.String())
 		voters++
 	}
+	return nil
+}
+
+// tendSchema gives the catalog the schema of this program, where it has none or one
+// of an earlier program. What takes long goes on in steps, and is joined again.
+func (n *Node) tendSchema(ctx context.Context, sys *copyOf) error {
+	if sys.part.Compiled() != nil {
+		n.refresh()
+		if n.catalog.Load().version >= n.cfg.catalogVersion {
+			return nil
+		}
+	}
+	v, err := sys.PutSchema(ctx, router.SchemaPut{Document: n.cfg.catalogSchema})
+	if err != nil {
+		return fmt.Errorf("apply the catalog's schema: %w", err)
+	}
+	doc, err := json.Marshal(map[string]any{
+		"steps":  []any{map[string]any{"upsert": map[string]any{"table": "counters", "row": map[string]any{"name": "params.name", "next": "params.version"}}}},
+		"params": map[string]any{"name": catalogCounter, "version": n.cfg.catalogVersion},
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := sys.execute(ctx, doc); err != nil {
+		return fmt.Errorf("note the version of the catalog's schema: %w", err)
+	}
+	n.cfg.Log.Info("the catalog has the schema of this program", "version", n.cfg.catalogVersion, "revision", v.Version)
 	return nil
 }
 
