@@ -16,7 +16,9 @@ var layers = []string{
 	"router",
 	"router/order",
 	"router/client",
-	"policy/...",
+	"policy/history",
+	"policy",
+	"policy/supervision",
 	"txlog/txlogtest",
 	"txlog",
 	"txlog/peer",
@@ -47,7 +49,7 @@ var layers = []string{
 var strangers = map[string][]string{
 	"router/...":       {"txlog/..."},
 	"router/order":     {"engine/partition", "engine/store"},
-	"policy/...":       {"txlog/..."},
+	"policy/...":       {"txlog/...", "engine", "engine/program", "engine/store", "engine/entry"}, // of the engine it uses the language
 	"router/client":    {"engine/...", "policy/..."},
 	"txlog/peer":       {"engine/..."},
 	"engine/store":     {"engine/..."},
@@ -65,6 +67,7 @@ var seenBy = map[string][]string{
 	"github.com/cockroachdb/pebble/v2":  {"engine/store"},
 	"github.com/google/cel-go":          {"engine/lang", "engine/model"},
 	"github.com/valyala/fasthttp":       {"router", "bench/..."},
+	"github.com/hashicorp/cronexpr":     {"policy"},
 	"github.com/klauspost/compress":     {"engine/recording"},
 	"github.com/spf13/cobra":            {"cmd/..."},
 	"github.com/prometheus":             {"router/...", "bench/..."},

@@ -183,7 +183,17 @@ func contains(f *Frame, a, b value.Value) (value.Value, *Fault) {
 
 // buildIndex compiles list[i] and map[key].
 func buildIndex(c *compiler, id int64, args []node, t Type) (node, *Problem) {
-	n, p := binaryOf(index)(c, id, args, t)
+	lookup := index
+	if missing := args[0].typ.Missing; missing != nil {
+		lookup = func(f *Frame, a, b value.Value) (value.Value, *Fault) {
+			v, ft := index(f, a, b)
+			if ft != nil {
+				return orMissing(ft, missing)
+			}
+			return v, nil
+		}
+	}
+	n, p := binaryOf(lookup)(c, id, args, t)
 	if k := args[0].typ.Kind; k == KList || k == KMap {
 		n.typ = args[0].typ.elem()
 	}

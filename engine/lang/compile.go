@@ -176,14 +176,27 @@ func (c *compiler) selection(e ast.Expr) (node, *Problem) {
 		}
 		return n, nil
 	}
+	missing := op.typ.Missing
 	n.eval = func(f *Frame) (value.Value, *Fault) {
 		v, ft := eval(f)
 		if ft != nil {
 			return v, ft
 		}
-		return getField(v, key)
+		if v, ft = getField(v, key); ft != nil {
+			return orMissing(ft, missing)
+		}
+		return v, nil
 	}
 	return n, nil
+}
+
+// orMissing gives what a missing key reads as in the place of the fault, where
+// the map's type has such a value.
+func orMissing(ft *Fault, missing *value.Value) (value.Value, *Fault) {
+	if ft.Kind == FaultNoKey && missing != nil {
+		return *missing, nil
+	}
+	return value.Value{}, ft
 }
 
 // objectField compiles a field of an object whose shape is known.

@@ -41,6 +41,11 @@ type Type struct {
 	Key      *Type       // KMap: of its keys; nil means KString
 	Object   *ObjectType // KObject
 
+	// Missing, of a KMap, is what a key that is not there reads as; nil: reading it
+	// is a fault. It belongs to the variable or field that has the type, and is no
+	// part of what makes two types the same. No transaction meets one.
+	Missing *value.Value
+
 	// known tells more of a map that was written as a literal: its names and
 	// their types. It is for people; two types that differ in it are the same.
 	known *fields
