@@ -16,7 +16,7 @@ const (
 	spaceRows     = 0x04 // rows by table, then key
 	spaceIndexes  = 0x05 // index entries by index, then columns
 	spaceFeed     = 0x06 // the change feed by revision
-	spaceTasks    = 0x07 // tasks by name: who holds them, under which epoch
+	spaceTasks    = 0x07 // tasks by name: their last assignments
 	spaceChange   = 0x08 // a schema change under way, and how the last ones ended
 	spaceEnd      = 0x09
 )

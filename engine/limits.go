@@ -58,6 +58,12 @@ const (
 	// endsKept is how many ends of schema changes are remembered, for those who
 	// wait for one at a copy that is behind.
 	endsKept = 4
+	// maxTasks is how many tasks of a group are remembered with their assignments,
+	// all of them in memory; beyond it the one is forgotten that nobody has held for
+	// longest. assignmentsKept is how many assignments of each are: enough to see
+	// what went on, and 14 KB a task at the most.
+	maxTasks        = 1024
+	assignmentsKept = 32
 	// maxKeyText is the longest text of a row's key in a violation, in bytes.
 	maxKeyText = 256
 )

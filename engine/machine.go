@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 
@@ -97,6 +98,7 @@ type Machine struct {
 	feedKept  feedRetention
 	epoch     uint64 // of the last assignment of a task
 	sessions  sessions
+	tasks     tasks
 
 	judged Judged
 
@@ -112,8 +114,6 @@ type Machine struct {
 	byID    map[string]int // id → pending, of the first indexed ones
 	indexed int
 	feed    []feedEntry
-	tasks   []feedEntry
-	held    map[string]task // those of tasks
 	applied []Applied
 
 	// Scratch of the item being executed.
@@ -213,7 +213,7 @@ func (m *Machine) load() error {
 	if err != nil || !ok {
 		return err
 	}
-	if err := m.loadSessions(); err != nil {
+	if err := errors.Join(m.loadSessions(), m.loadTasks()); err != nil {
 		return err
 	}
 	if m.compiled, err = loadSchema(m.store, m.schema, m.opt.Env); err != nil {
@@ -315,8 +315,7 @@ func (m *Machine) Commit() ([]Applied, error) {
 		}
 	}
 	m.rows.settle()
-	m.pending, m.feed, m.tasks = m.pending[:0], m.feed[:0], m.tasks[:0]
-	clear(m.held)
+	m.pending, m.feed = m.pending[:0], m.feed[:0]
 	clear(m.byID)
 	m.indexed = 0
 	m.arena.reset()
@@ -334,9 +333,7 @@ func (m *Machine) fill() {
 	for _, e := range m.feed {
 		m.batch.Set(e.key, e.value)
 	}
-	for _, e := range m.tasks {
-		m.batch.Set(e.key, e.value)
-	}
+	m.fillTasks()
 	for _, w := range m.sessions.dirty {
 		w.dirty = false
 		m.scratch = w.append(m.scratch[:0])

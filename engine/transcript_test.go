@@ -109,6 +109,8 @@ func (s *scene) command(t *testing.T, d *datadriven.TestData) string {
 		return s.outcome(strings.TrimSpace(d.Input))
 	case "assign":
 		return s.assign(d)
+	case "tasks":
+		return s.tasks()
 	case "emitted":
 		return s.emitted()
 	case "crash":
@@ -356,11 +358,15 @@ func (s *scene) outcome(id string) string {
 	return string(o.AppendJSON(nil, "g"))
 }
 
-// assign assigns a task: assign TASK holder=N epoch=N.
+// assign assigns a task: assign TASK holder=N epoch=N [reason=N] [why=TEXT].
 func (s *scene) assign(d *datadriven.TestData) string {
 	a := entry.Assign{Origin: s.origin(), TimeMillis: s.millis, Task: d.CmdArgs[0].Key}
 	d.ScanArgs(s.t, "holder", &a.Holder)
 	d.ScanArgs(s.t, "epoch", &a.Epoch)
+	reasonOf := int(entry.ReasonNormal)
+	d.MaybeScanArgs(s.t, "reason", &reasonOf)
+	d.MaybeScanArgs(s.t, "why", &a.Text)
+	a.Reason = entry.Reason(reasonOf)
 	s.index++
 	if err := s.machine.Apply(entry.Raw{Index: s.index, Cmd: entry.AppendAssign(nil, &a)}); err != nil {
 		s.t.Fatal(err)
@@ -371,6 +377,24 @@ func (s *scene) assign(d *datadriven.TestData) string {
 	}
 	o := done[0].Verdicts[0].Outcome
 	return fmt.Sprintf("assigned: %t%s", o.Committed, reason(&o))
+}
+
+// tasks shows the tasks and what is remembered of them.
+func (s *scene) tasks() string {
+	var out strings.Builder
+	list, epoch := s.machine.Tasks()
+	fmt.Fprintf(&out, "last epoch %d\n", epoch)
+	for _, t := range list {
+		fmt.Fprintf(&out, "%s: %s\n", t.Name, assignment(t.Assignment))
+		for _, a := range t.History {
+			fmt.Fprintf(&out, "  before: %s\n", assignment(a))
+		}
+	}
+	return out.String()
+}
+
+func assignment(a engine.Assignment) string {
+	return strings.TrimSpace(fmt.Sprintf("node %d under %d since %d, %s %s", a.Holder, a.Epoch, a.SinceMillis, a.Reason, a.Text))
 }
 
 // emitted shows the messages of the change feed.

@@ -123,15 +123,20 @@ func (r *Reader) Language() (Language, error) {
 	return l, r.bad
 }
 
-// Assign reads an assignment.
+// Assign reads an assignment. It does not alias the input.
 func (r *Reader) Assign() (Assign, error) {
 	var a Assign
 	a.Origin, a.TimeMillis = r.origin()
 	a.Task = string(r.bytes(MaxTaskBytes, "task"))
 	a.Holder = r.uvarint("holder")
 	a.Epoch = r.uvarint("epoch")
+	a.Reason = Reason(r.byte("reason"))
+	a.Text = string(r.bytes(MaxReasonBytes, "text"))
 	if r.bad == nil && (a.Task == "" || a.Epoch == 0 || a.Epoch > math.MaxInt64) {
 		r.fail("task")
+	}
+	if r.bad == nil && (a.Reason < ReasonNormal || a.Reason > ReasonShutdown) {
+		r.fail("reason")
 	}
 	r.end()
 	return a, r.bad

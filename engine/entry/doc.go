@@ -28,7 +28,8 @@
 //	backfill   = proposer:8 sequence time_ms change step rows
 //	finish     = proposer:8 sequence time_ms change abandon:1
 //	language   = proposer:8 sequence time_ms version
-//	assignment = proposer:8 sequence time_ms task holder epoch
+//	assignment = proposer:8 sequence time_ms task holder epoch reason:1 text
+//	reason     = 1 normal | 2 recovery | 3 maintenance | 4 shutdown
 //	item       = flags:1 id fingerprint:16 program params
 //	flags      = bit 0: a client's key, bit 1: inline steps; the others are 0
 //	id         = key                        (bit 0 set)

@@ -130,7 +130,8 @@ func AppendLanguage(dst []byte, l *Language) []byte {
 func AppendAssign(dst []byte, a *Assign) []byte {
 	dst = appendOrigin(append(dst, Version, byte(KindAssign)), a.Origin, a.TimeMillis)
 	dst = appendText(dst, a.Task)
-	return binary.AppendUvarint(binary.AppendUvarint(dst, a.Holder), a.Epoch)
+	dst = binary.AppendUvarint(binary.AppendUvarint(dst, a.Holder), a.Epoch)
+	return appendText(append(dst, byte(a.Reason)), a.Text)
 }
 
 // Restamp appends a copy of an encoded entry that is no batch, with another

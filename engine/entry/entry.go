@@ -29,6 +29,8 @@ const (
 	MaxKeyBytes = 255
 	// MaxTaskBytes is the longest name of a task.
 	MaxTaskBytes = 255
+	// MaxReasonBytes is the longest sentence that says why a task was assigned.
+	MaxReasonBytes = 400
 	// MaxItemBytes is the largest encoded transaction: a document of the
 	// default limit of 4 MiB, typed, with room for the encoding.
 	MaxItemBytes = 5 << 20
@@ -110,6 +112,36 @@ type Assign struct {
 	Task       string
 	Holder     uint64 // the node that holds it from here on; 0: nobody
 	Epoch      uint64 // the group's last one plus one, or nothing happens
+	Reason     Reason
+	Text       string // why, in a sentence for people; at most MaxReasonBytes
+}
+
+// Reason is why a task was assigned as it was: an application that is started
+// for recovery may have to do what one started normally has not (patent,
+// paragraph 43).
+type Reason byte
+
+// The reasons of an assignment.
+const (
+	ReasonNormal      Reason = 1 // as the policies want it, nothing being wrong
+	ReasonRecovery    Reason = 2 // the holder before has failed
+	ReasonMaintenance Reason = 3 // the holder before is being emptied
+	ReasonShutdown    Reason = 4 // the holder before is stopping, or the task ends
+)
+
+// String is the reason as users write and read it.
+func (r Reason) String() string {
+	switch r {
+	case ReasonNormal:
+		return "normal"
+	case ReasonRecovery:
+		return "recovery"
+	case ReasonMaintenance:
+		return "maintenance"
+	case ReasonShutdown:
+		return "shutdown"
+	}
+	return "unknown"
 }
 
 // Contents says what is digested at a checkpoint beside the running digest, which

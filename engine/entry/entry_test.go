@@ -30,7 +30,7 @@ func golden() map[string][]byte {
 		"batch":      entry.AppendBatch(nil, &batch),
 		"schema":     entry.AppendSchema(nil, &entry.Schema{Origin: origin, TimeMillis: 5, IfMatch: 3, IfBegun: 2, Document: []byte(`{"tables":{}}`)}),
 		"language":   entry.AppendLanguage(nil, &entry.Language{Origin: origin, TimeMillis: 8, Version: 2, IfMatch: 300}),
-		"assign":     entry.AppendAssign(nil, &entry.Assign{Origin: origin, TimeMillis: 7, Task: "sweep", Holder: 1 << 40, Epoch: 12}),
+		"assign":     entry.AppendAssign(nil, &entry.Assign{Origin: origin, TimeMillis: 7, Task: "sweep", Holder: 1 << 40, Epoch: 12, Reason: entry.ReasonRecovery, Text: "n1 is unavailable"}),
 		"checkpoint": entry.AppendCheckpoint(nil, &entry.Checkpoint{Origin: origin, TimeMillis: 6, ID: 99, Contents: entry.ContentsScrubbed}),
 		"verdict": entry.AppendVerdict(nil, &entry.Verdict{
 			Origin: origin, TimeMillis: 7, Checkpoint: 99, Revision: 1000, Running: [32]byte{1}, HasContent: true, Content: [32]byte{2},

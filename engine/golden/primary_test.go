@@ -107,7 +107,7 @@ func (p *primary) assign(task string, holder uint64) {
 	if p.rng.IntN(4) == 0 {
 		epoch += uint64(p.rng.IntN(3))
 	}
-	for _, v := range p.order(entry.AppendAssign(nil, &entry.Assign{Origin: p.origin(), TimeMillis: p.now, Task: task, Holder: holder, Epoch: epoch})) {
+	for _, v := range p.order(entry.AppendAssign(nil, &entry.Assign{Origin: p.origin(), TimeMillis: p.now, Task: task, Holder: holder, Epoch: epoch, Reason: entry.Reason(1 + epoch%4), Text: "as the kitchen wants it"})) {
 		if v.Outcome.Committed {
 			p.epoch = epoch
 		}

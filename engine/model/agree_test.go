@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -315,13 +316,14 @@ func describe(revision, millis int64, committed bool, code, step, message, resul
 
 // assign gives a task to a node or takes it away, mostly under the next epoch.
 func (p *pair) assign() {
-	a := entry.Assign{Origin: p.origin(), TimeMillis: p.millis, Task: pick(p.g, taskNames), Holder: uint64(p.g.upTo(2)), Epoch: p.epoch + 1}
+	a := entry.Assign{Origin: p.origin(), TimeMillis: p.millis, Task: pick(p.g, taskNames), Holder: uint64(p.g.upTo(2)), Epoch: p.epoch + 1,
+		Reason: entry.Reason(1 + p.g.upTo(3)), Text: pick(p.g, []string{"", "the node stops", "größer"})}
 	if p.g.one(4) {
 		a.Epoch++
 	}
 	p.tell("assign %s to %d under %d", a.Task, a.Holder, a.Epoch)
 	verdicts := p.apply(entry.AppendAssign(nil, &a))
-	want := p.model.Assign(p.millis, a.Task, a.Holder != 0, int64(a.Epoch))
+	want := p.model.Assign(p.millis, a.Task, a.Holder, int64(a.Epoch), a.Reason.String()+" "+a.Text)
 	if got := verdicts[0].Outcome.Committed; got != want {
 		p.fail("engine assigned: %t\nmodel assigned:  %t", got, want)
 	}
@@ -329,6 +331,24 @@ func (p *pair) assign() {
 		p.epoch = a.Epoch
 	}
 	p.seen.kinds[fmt.Sprintf("task assigned: %t", want)]++
+	p.compareTask(a.Task)
+}
+
+// compareTask: both remember the same assignments of a task.
+func (p *pair) compareTask(name string) {
+	var got []string
+	list, _ := p.machine.Tasks()
+	for _, t := range list {
+		if t.Name != name {
+			continue
+		}
+		for _, a := range append(slices.Clone(t.History), t.Assignment) {
+			got = append(got, fmt.Sprintf("%d under %d since %d: %s %s", a.Holder, a.Epoch, a.SinceMillis, a.Reason, a.Text))
+		}
+	}
+	if want := p.model.Assigned[name]; !slices.Equal(got, want) {
+		p.fail("engine remembers of %s: %q\nmodel remembers:  %q", name, got, want)
+	}
 }
 
 // compareFeed: the same messages in the same order.

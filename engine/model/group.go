@@ -2,6 +2,7 @@ package model
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"strconv"
 	"strings"
@@ -21,6 +22,8 @@ type Group struct {
 	source     *source
 	epoch      int64            // the last that was given
 	tasks      map[string]int64 // the epoch that each is held under
+	// Assigned are the last assignments of each task, the present one at the end.
+	Assigned map[string][]string
 	// Emitted are the messages of committed transactions in order: the revision,
 	// the topic and the value.
 	Emitted []string
@@ -33,6 +36,9 @@ type recorded struct {
 	document string
 	outcome  Outcome
 }
+
+// assignmentsKept is how many assignments of a task are remembered.
+const assignmentsKept = 32
 
 // Outcome is what became of a transaction.
 type Outcome struct {
@@ -55,7 +61,7 @@ const (
 // NewGroup is a group without a schema.
 func NewGroup() *Group {
 	return &Group{tables: map[string]*Table{}, procedures: map[string]*procedure{}, outcomes: map[string]recorded{},
-		source: newSource(), tasks: map[string]int64{}, Used: map[string]int{}}
+		source: newSource(), tasks: map[string]int64{}, Assigned: map[string][]string{}, Used: map[string]int{}}
 }
 
 // advance takes an entry's time: it never goes back.
@@ -104,12 +110,17 @@ func (g *Group) Execute(e Entry, name string, doc []byte) (Outcome, Verdict) {
 
 // Assign gives a task to somebody under an epoch, or takes it away; the epoch must
 // be the group's last one plus one.
-func (g *Group) Assign(millis int64, task string, held bool, epoch int64) bool {
+//
+// What was assigned is remembered in Assigned, a line each.
+func (g *Group) Assign(millis int64, task string, holder uint64, epoch int64, reason string) bool {
 	g.advance(millis)
 	if epoch != g.epoch+1 {
 		return false
 	}
 	g.epoch = epoch
+	held := holder != 0
+	list := append(g.Assigned[task], fmt.Sprintf("%d under %d since %d: %s", holder, epoch, g.millis, reason))
+	g.Assigned[task] = list[max(0, len(list)-assignmentsKept):]
 	delete(g.tasks, task)
 	if held {
 		g.tasks[task] = epoch

@@ -65,6 +65,7 @@ type Partition struct {
 	published atomic.Pointer[published]
 	waiters   waiters
 	changes   changeWatch
+	assigned  taskWatch
 	checks    checks
 }
 
@@ -75,6 +76,8 @@ type published struct {
 	judged   engine.Judged
 	change   *engine.ChangeStatus // nil: no schema change is under way
 	ends     []engine.ChangeEnd
+	tasks    []engine.Task // never changed once published
+	epoch    uint64        // the last one that a task was assigned under
 }
 
 // New makes a partition; the log opens it.
@@ -82,6 +85,7 @@ func New(cfg Config) *Partition {
 	p := &Partition{cfg: cfg, closed: make(chan struct{}), condemned: make(chan struct{})}
 	p.published.Store(&published{})
 	p.changes.init()
+	p.assigned.init()
 	p.checks.init(p)
 	p.checks.equal = cfg.Known
 	return p
@@ -176,9 +180,11 @@ func (p *Partition) publish() {
 	pos := p.machine.Position()
 	next := &published{Position: pos, compiled: p.machine.Compiled(), change: p.machine.Change(), judged: p.machine.Judged()}
 	_, next.ends = p.machine.ChangeEnds()
+	next.tasks, next.epoch = p.machine.Tasks()
 	p.published.Store(next)
 	p.waiters.wake(pos.Index, pos.Revision)
 	p.changes.wake(next.change, next.ends)
+	p.assigned.wake(next.epoch)
 }
 
 // stop reports an error of Apply and keeps it from being taken for anything

@@ -78,6 +78,7 @@ func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 		Group: name, Self: uint64(n.id), Session: n.session,
 		Log: groupLog{log}, Peers: orderPeers{n.peers}, Logger: n.cfg.Log,
 		Held: func() bool { return c.part.Judged().Held != nil },
+		Lead: func(term uint64) *order.Request { return n.lead(c, term) },
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the orderer of group %s: %w", name, err), n.host.StopGroup(context.Background(), cfg.Shard))
@@ -85,6 +86,7 @@ func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 	c.orderer.Store(o)
 	n.orders.Add(o)
 	n.work.Go(func() { n.driveChanges(c) })
+	n.work.Go(func() { n.keepPrimary(c) })
 	return c, nil
 }
 

@@ -44,6 +44,10 @@ const (
 	// milliseconds, and what it takes beyond that it has waited for others.
 	changePauseLeast = time.Millisecond
 	changePauseMost  = 20 * time.Millisecond
+	// assignWait bounds ordering one assignment; primarySettle is how long a new
+	// leader's first entry may take before its record is tried again.
+	assignWait    = 5 * time.Second
+	primarySettle = time.Second
 	// exportFreshWait bounds how long a recording waits to have all that was
 	// acknowledged before: an election's time and more.
 	exportFreshWait = time.Second

@@ -76,6 +76,11 @@ type Config struct {
 	// Held tells whether the group takes no changes at present, for no majority of
 	// its copies agrees. It is asked at each request. Nil: never.
 	Held func() bool
+	// Lead is asked, each time that this node becomes the primary in a new term, for
+	// an entry that goes before all that waits: not a transaction. It is called under
+	// a lock: it must neither block nor call the Orderer. Its Done is called like
+	// that of any request. Nil, or nil returned: there is none.
+	Lead func(term uint64) *Request
 	// Logger hears about connections that fail. Nil: nobody does.
 	Logger *slog.Logger
 

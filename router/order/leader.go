@@ -1,6 +1,10 @@
 package order
 
-import "slices"
+import (
+	"slices"
+
+	"lockstep/engine/entry"
+)
 
 // view is what was last heard of the group's primary.
 type view struct {
@@ -53,8 +57,33 @@ func (o *Orderer) see(next view, fx *effects) {
 	}
 	if changed {
 		o.recall(fx)
+		o.lead(next)
 	}
 	o.kick(fx)
+}
+
+// lead lets what a new primary has to say go before all that waits.
+func (o *Orderer) lead(next view) {
+	if !o.route.self || o.cfg.Lead == nil || o.drain {
+		return
+	}
+	r := o.cfg.Lead(next.term)
+	if r == nil {
+		return
+	}
+	kind, raw := rawForm(r)
+	if o.held(kind) || kind == entry.KindBatch {
+		r.Done(Answer{Err: ErrDiverged})
+		return
+	}
+	now := o.now()
+	r.pend, r.next, r.in, r.slot, r.since, r.dueMillis = nil, nil, nil, -1, now, o.millis(r.Deadline)
+	r.size = itemOverhead + len(raw)
+	p := o.newPending()
+	p.kind, p.raw, p.conditional = kind, raw, conditional(r)
+	p.takeFrom(r)
+	o.join(p, r, now)
+	o.waiting.pushFront(p)
 }
 
 func (o *Orderer) setRoute(r route) {

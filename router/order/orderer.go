@@ -225,7 +225,7 @@ func (o *Orderer) admit(r *Request, now int64) error {
 			p.keyed = true
 		}
 	} else {
-		p.conditional = r.Schema != nil && r.Schema.IfMatch != 0
+		p.conditional = conditional(r)
 	}
 	p.takeFrom(r)
 	o.join(p, r, now)
@@ -266,6 +266,10 @@ func rawForm(r *Request) (entry.Kind, []byte) {
 		l := *r.Language
 		l.Origin, l.TimeMillis = entry.Origin{}, 0
 		return entry.KindLanguage, entry.AppendLanguage(nil, &l)
+	case r.Assign != nil:
+		a := *r.Assign
+		a.Origin, a.TimeMillis = entry.Origin{}, 0
+		return entry.KindAssign, entry.AppendAssign(nil, &a)
 	}
 	return entry.KindBatch, nil
 }

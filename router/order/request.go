@@ -43,6 +43,9 @@ type Request struct {
 	// Language, if set, is ordered in Item's place. Switching to what is spoken
 	// already does nothing.
 	Language *entry.Language
+	// Assign, if set, is ordered in Item's place. An epoch is assigned once: one
+	// that comes twice is fenced the second time.
+	Assign *entry.Assign
 
 	// Deadline is when an answer must be there.
 	Deadline time.Time
@@ -111,6 +114,11 @@ func (r ref) alive() *pending {
 
 // current tells whether the attempt is still the one under way.
 func (r ref) current() bool { return r.p.flying && r.p.attempt == r.attempt }
+
+// conditional tells whether a refusal of r may be the work of an attempt before.
+func conditional(r *Request) bool {
+	return r.Schema != nil && r.Schema.IfMatch != 0 || r.Assign != nil
+}
 
 // append appends the encoded form: an item, or a whole entry.
 func (p *pending) append(dst []byte) []byte {

@@ -159,10 +159,13 @@ func (f *fields) body(a *asked) error {
 	if err != nil || kind != a.kind {
 		return errFrame
 	}
-	if kind == entry.KindSchema {
+	switch kind {
+	case entry.KindSchema:
 		s, err := r.Schema()
 		a.conditional = s.IfMatch != 0
 		return err
+	case entry.KindAssign:
+		a.conditional = true
 	}
 	return entry.Check(a.raw)
 }
