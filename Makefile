@@ -6,7 +6,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages that no pattern finds, for they stand under testdata.
 EXAMPLES := ./testdata/bank ./testdata/call ./testdata/chaos ./testdata/jobs ./testdata/ports ./testdata/ratelimit ./testdata/reservations ./testdata/shop
 
-.PHONY: build test race golden golden-arm64 chaos model lint bench bench-parts dev fmt
+.PHONY: build test race golden golden-arm64 chaos model witnesses lint bench bench-parts dev fmt
 
 build:
 	go build -o bin/ ./cmd/...
@@ -38,6 +38,11 @@ chaos: build
 # apart from it: some twenty minutes.
 model:
 	go test ./engine/model -run TestTheEngineAgreesWithTheModel -v -timeout 3h -rapid.nofailfile -model.transactions 1000000
+
+# Groups that are killed down to their last copy, and come back, three hundred
+# times: some half an hour.
+witnesses:
+	go test ./txlog -count=1 -run TestWhatWasAcknowledgedOutlivesCopiesDownToTheLast -v -timeout 3h -trial.rounds 300
 
 lint:
 	@unformatted="$$(gofmt -l .)"; if [ -n "$$unformatted" ]; then echo "run make fmt, for these are not formatted:"; echo "$$unformatted"; exit 1; fi

@@ -136,6 +136,8 @@ type GroupConfig struct {
 	Join bool
 	// NonVoting is for a replica that was added with AddNonVoting, at every start, promoted since or not.
 	NonVoting bool
+	// Witness is for a replica that was added with AddWitness, at every start, with Join and without StateMachine.
+	Witness bool
 	// StateMachine is what the entries are applied to. The group closes it.
 	StateMachine StateMachine
 }

@@ -39,6 +39,31 @@
 // StartGroup with Join and NonVoting on the new node; when it has caught up, Promote. Changes are compared and
 // swapped inside the log, so two operators cannot trip over each other, and each can be repeated safely.
 //
+// # Witnesses
+//
+// A witness (AddWitness; StartGroup with Join and Witness) is a member that votes and has no data. It keeps index
+// and term of each entry, and the changes of members. It leads nothing, serves nothing, is sent no state and never
+// becomes anything else. Where copies are lost it lets the others go on: remove the lost one, add a witness, one
+// at a time, each a decision of the majority; a group of one copy and two witnesses takes updates. The order
+// matters: removing a member that is away never costs a vote, while a witness that is added first is needed for
+// the majority before it has started.
+//
+// What is safe is decided by Raft alone. An entry is committed when a majority has it, witnesses included, so
+// with two copies and a witness it may be on one copy only; that copy is then needed, for the witness gives its
+// vote to nobody who lacks the entry. Nothing committed is ever passed over. What a witness could do is to stop a
+// group: when the traces it has are of entries that no copy has. The library makes that possible, for a leader
+// sends entries before it has them on disk; our trial with kill -9 met it within three rounds (two witnesses with
+// four entries that the killed leader had not written, which then refused it their vote for ever). So what is for
+// a witness is withheld here until this host has it on disk, and for up to an election's time until the copies
+// that keep up have it too (withhold.go). In the same way a copy never takes what is meant for a witness, be it
+// entries or a snapshot (transport.go): it would take them for entries that change nothing.
+//
+// A witness's log is never shortened by itself, for the library cannot take a snapshot of nothing: it grows by
+// some tens of bytes an entry, and shrinks when a leader sends it a snapshot because it was away. Each snapshot
+// that is sent to a witness leaves an empty file in the sender's folder for temporary files.
+//
+// The trial: trial_test.go, in a short form; make witnesses is the long one.
+//
 // # Snapshots
 //
 // Replicas record how far their state machine is on disk, which lets the log before that be dropped: after so

@@ -33,6 +33,8 @@ var (
 	// ErrUnfit is what a StateMachine's SaveSnapshot returns, wrapped or not, where its state must not be copied:
 	// the replica that waits for it gets none from here.
 	ErrUnfit = errors.New("the state of this replica must not be copied")
+	// ErrWitness: this replica is a witness, which has nothing to answer from. Definite.
+	ErrWitness = errors.New("this replica is a witness: it votes, and has no data")
 	// ErrInUse: another process uses the directory.
 	ErrInUse = errors.New("the directory is in use by another process")
 	// ErrForeignData: the directory belongs to another node, cluster, machine or version.

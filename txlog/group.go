@@ -17,6 +17,7 @@ type Group struct {
 	host    *Host
 	id      uint64
 	replica uint64
+	witness bool
 	machine *machine
 	user    atomic.Pointer[dragonboat.INodeUser]
 	session *client.Session
@@ -33,7 +34,7 @@ type Group struct {
 
 func newGroup(h *Host, cfg GroupConfig) *Group {
 	g := &Group{
-		host: h, id: cfg.Shard, replica: cfg.Replica,
+		host: h, id: cfg.Shard, replica: cfg.Replica, witness: cfg.Witness,
 		session: h.nh.GetNoOPSession(cfg.Shard), stopping: make(chan struct{}),
 	}
 	g.machine = &machine{sm: cfg.StateMachine, group: g, done: make(chan struct{})}
@@ -122,6 +123,9 @@ func (g *Group) Propose(cmd []byte, done func(Result)) error {
 		return ErrEmpty
 	case len(cmd) > MaxEntryBytes:
 		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(cmd), MaxEntryBytes)
+	}
+	if g.witness {
+		return ErrWitness
 	}
 	user := g.user.Load()
 	if user == nil {
@@ -220,6 +224,9 @@ func libraryError(err error) error {
 // replica's state machine. The index is that of the last entry applied here by then, at least what was asked
 // for. It fails with ErrNoLeader, ErrNoQuorum or ErrClosed; the first two only when ctx ends.
 func (g *Group) ReadIndex(ctx context.Context) (uint64, error) {
+	if g.witness {
+		return 0, fmt.Errorf("read index of group %d: %w", g.id, ErrWitness)
+	}
 	wait := g.host.ticks(readRoundTicks)
 	for {
 		at, changed := g.leaders.wait()

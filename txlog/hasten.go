@@ -31,7 +31,7 @@ func (h *Host) lost(node NodeID) {
 		return
 	}
 	for _, g := range h.groups {
-		if at := g.leaders.current(); at.Leader == node && node != h.cfg.NodeID && g.begin() {
+		if at := g.leaders.current(); at.Leader == node && node != h.cfg.NodeID && !g.witness && g.begin() {
 			go g.hasten(at)
 		}
 	}

@@ -26,6 +26,7 @@ type Host struct {
 	transport *transport
 	store     *logStore
 	events    *eventQueueOf
+	withheld  *withholding
 
 	mu     sync.RWMutex
 	groups map[uint64]*Group
@@ -52,6 +53,7 @@ func Open(cfg Config) (*Host, error) {
 	}
 	h := &Host{cfg: cfg, registry: newRegistry(), unlock: unlock, groups: map[uint64]*Group{}}
 	h.events = newEventQueue(cfg.OnEvent, cfg.Log)
+	h.withheld = newWithholding(h.ticks(cfg.Profile.ElectionTicks))
 	if h.nh, err = h.start(); err != nil {
 		h.events.close()
 		unlock()
@@ -94,10 +96,10 @@ func (h *Host) library() config.NodeHostConfig {
 		Expert: config.ExpertConfig{
 			TransportFactory: &transportFactory{
 				peers: h.cfg.Peers, service: h.cfg.Service, log: h.cfg.Log, lost: h.lost,
-				deployment: deployment(h.cfg.Peers.Cluster()), made: func(t *transport) { h.transport = t },
+				deployment: deployment(h.cfg.Peers.Cluster()), made: func(t *transport) { h.transport = t }, witness: h.isWitness, withheld: h.withheld,
 			},
 			NodeRegistryFactory: h.registry,
-			LogDBFactory:        logStoreFactory{opened: func(s *logStore) { h.store = s }},
+			LogDBFactory:        logStoreFactory{wrote: h.withheld.wrote, opened: func(s *logStore) { h.store = s }},
 			LogDB:               logdb,
 			Engine: config.EngineConfig{
 				ExecShards: stepWorkers, CommitShards: 1, ApplyShards: MaxReplicaGroups,
@@ -179,6 +181,9 @@ func (h *Host) StartGroup(cfg GroupConfig) (*Group, error) {
 	if err := h.checkGroup(cfg); err != nil {
 		return nil, fmt.Errorf("txlog: starting group %d: %w", cfg.Shard, err)
 	}
+	if cfg.Witness {
+		cfg.StateMachine = witnessMachine{}
+	}
 	g := newGroup(h, cfg)
 	if err := h.enter(g); err != nil {
 		g.stop()
@@ -219,6 +224,8 @@ func (h *Host) checkGroup(cfg GroupConfig) error {
 	switch {
 	case cfg.Shard == 0 || cfg.Replica == 0:
 		return errors.New("Shard and Replica begin at 1")
+	case cfg.Witness:
+		return checkWitness(&cfg)
 	case cfg.StateMachine == nil:
 		return errors.New("StateMachine is missing")
 	case h.HasData(cfg.Shard, cfg.Replica):
@@ -235,14 +242,19 @@ func (h *Host) checkGroup(cfg GroupConfig) error {
 
 // replica is the library's configuration of a replica.
 func (h *Host) replica(cfg GroupConfig) config.Config {
+	snapshots := h.cfg.SnapshotEntries
+	if cfg.Witness {
+		snapshots = 0 // it has no state to save, and the library refuses anything else
+	}
 	return config.Config{
 		ReplicaID: cfg.Replica, ShardID: cfg.Shard,
 		CheckQuorum: true, PreVote: true, // from the first day: they cannot be turned on later (traps.md, 14)
 		ElectionRTT: h.cfg.Profile.ElectionTicks, HeartbeatRTT: h.cfg.Profile.HeartbeatTicks,
-		SnapshotEntries: h.cfg.SnapshotEntries, CompactionOverhead: h.cfg.KeepEntries,
+		SnapshotEntries: snapshots, CompactionOverhead: h.cfg.KeepEntries,
 		OrderedConfigChange: true, // decides on membership, so the same everywhere and for ever
 		MaxInMemLogSize:     MaxInMemoryBytes,
 		IsNonVoting:         cfg.NonVoting,
+		IsWitness:           cfg.Witness,
 		WaitReady:           true,
 	}
 }
@@ -305,6 +317,7 @@ func (h *Host) RemoveData(ctx context.Context, shard, replica uint64) error {
 	if err := remove(ctx, shard, replica); err != nil {
 		return fmt.Errorf("txlog: removing replica %d of group %d: %w", replica, shard, libraryError(err))
 	}
+	h.withheld.forget(replicaKey{shard, replica})
 	return nil
 }
 

@@ -55,6 +55,9 @@ func (g *Group) Transfer(ctx context.Context, to NodeID) error {
 		if !ok {
 			return fmt.Errorf("handing group %d over to node %s: %w: it has no replica there", g.id, to, ErrRefused)
 		}
+		if err := g.mayLead(ctx, replica); err != nil {
+			return fmt.Errorf("handing group %d over to node %s: %w", g.id, to, err)
+		}
 		err := g.host.nh.RequestLeaderTransfer(g.id, replica)
 		if err != nil && !retryable(err) {
 			return fmt.Errorf("handing group %d over to node %s: %w", g.id, to, libraryError(err))
@@ -63,6 +66,24 @@ func (g *Group) Transfer(ctx context.Context, to NodeID) error {
 			return fmt.Errorf("handing group %d over to node %s: %w", g.id, to, g.readError(ctx, at))
 		}
 	}
+}
+
+// mayLead refuses a witness, which the library would be asked to make leader for ever. While nobody leads,
+// nobody knows; then there is nobody to hand over either.
+func (g *Group) mayLead(ctx context.Context, replica uint64) error {
+	if !g.IsLeader() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.host.ticks(transferRoundTicks))
+	defer cancel()
+	members, err := g.Members(ctx)
+	if err != nil {
+		return nil // asked again in the next round
+	}
+	if m, ok := members.Find(replica); ok && m.Witness {
+		return fmt.Errorf("%w: replica %d is a witness", ErrRefused, replica)
+	}
+	return nil
 }
 
 // replicaOn finds the group's replica on a node.

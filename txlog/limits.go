@@ -99,6 +99,16 @@ const (
 )
 
 const (
+	// keepsUpEntries is how far behind a copy may be that witnesses wait for again: a few round trips' entries.
+	keepsUpEntries = 64
+
+	// maxHeldBack bounds the messages to witnesses of one host that wait for the disk or for copies, holdLimit how
+	// long one does. What is dropped is sent again by Raft.
+	maxHeldBack = 4096
+	holdLimit   = time.Second
+)
+
+const (
 	// hastenTicks is how long each follower gives the one before it to win, when a leader's process is gone.
 	hastenTicks = 3
 

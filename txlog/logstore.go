@@ -20,6 +20,8 @@ func openLibraryStore(config.NodeHostConfig, config.LogDBCallback, []string, []s
 type logStoreFactory struct {
 	// opened, if not nil, is given the store.
 	opened func(*logStore)
+	// wrote, if not nil, is told of what is on disk now.
+	wrote func([]raftpb.Update)
 }
 
 var _ config.LogDBFactory = logStoreFactory{}
@@ -34,7 +36,7 @@ func (f logStoreFactory) Create(cfg config.NodeHostConfig, busy config.LogDBCall
 		return nil, err
 	}
 	workers := cfg.Expert.Engine.ExecShards
-	s := &logStore{ILogDB: store, own: workers, replicas: map[replicaKey]*hardState{}, scratch: make([][]raftpb.Update, workers)}
+	s := &logStore{ILogDB: store, own: workers, wrote: f.wrote, replicas: map[replicaKey]*hardState{}, scratch: make([][]raftpb.Update, workers)}
 	if f.opened != nil {
 		f.opened(s)
 	}
@@ -56,6 +58,7 @@ type logStore struct {
 	raftio.ILogDB
 	own     uint64 // the worker number of this wrapper
 	scratch [][]raftpb.Update
+	wrote   func([]raftpb.Update)
 
 	// writing is held shared by the library's workers and alone by this wrapper's own writes: were the two to
 	// overtake each other, an old vote could replace a newer one.
@@ -101,6 +104,9 @@ func (s *logStore) SaveRaftState(updates []raftpb.Update, worker uint64) error {
 		return nil
 	}
 	err := s.ILogDB.SaveRaftState(kept, worker)
+	if err == nil && s.wrote != nil {
+		s.wrote(kept)
+	}
 	clear(kept)
 	return err
 }

@@ -15,6 +15,8 @@ type Member struct {
 	Node    NodeID
 	// Voting members count in majorities; the others only follow.
 	Voting bool
+	// Witness members vote, and have no data: neither entries nor a state machine. See Group.AddWitness.
+	Witness bool
 }
 
 // Membership is who is in a group.
@@ -61,14 +63,15 @@ func (g *Group) Members(ctx context.Context) (Membership, error) {
 
 func membership(m *dragonboat.Membership) Membership {
 	answer := Membership{Version: m.ConfigChangeID}
-	add := func(targets map[uint64]string, voting bool) {
+	add := func(targets map[uint64]string, voting, witness bool) {
 		for replica, target := range targets {
 			node, _ := parseTarget(target)
-			answer.Members = append(answer.Members, Member{Replica: replica, Node: node, Voting: voting})
+			answer.Members = append(answer.Members, Member{Replica: replica, Node: node, Voting: voting, Witness: witness})
 		}
 	}
-	add(m.Nodes, true)
-	add(m.NonVotings, false)
+	add(m.Nodes, true, false)
+	add(m.NonVotings, false, false)
+	add(m.Witnesses, true, true)
 	slices.SortFunc(answer.Members, func(a, b Member) int {
 		if a.Replica < b.Replica {
 			return -1
@@ -86,24 +89,31 @@ func membership(m *dragonboat.Membership) Membership {
 // Adding what is there already succeeds.
 func (g *Group) AddNonVoting(ctx context.Context, replica uint64, node NodeID) error {
 	return g.change(ctx, "adding", replica, func(m *Membership) (bool, error) {
-		have, ok := m.Find(replica)
-		switch {
-		case ok && have.Node == node:
-			return true, nil
-		case ok:
-			return false, fmt.Errorf("replica %d is on node %s", replica, have.Node)
-		case slices.Contains(m.Removed, replica):
-			return false, fmt.Errorf("replica %d was removed: take a new id", replica)
-		}
-		for _, other := range m.Members {
-			if other.Node == node {
-				return false, fmt.Errorf("node %s has replica %d already", node, other.Replica)
-			}
-		}
-		return false, nil
+		return m.mayAdd(replica, node, false)
 	}, func(ctx context.Context, version uint64) error {
 		return g.host.nh.SyncRequestAddNonVoting(ctx, g.id, replica, node.target(), version)
 	})
+}
+
+// mayAdd tells whether a replica is a member already, or why it can't become one.
+func (m *Membership) mayAdd(replica uint64, node NodeID, witness bool) (there bool, err error) {
+	have, ok := m.Find(replica)
+	switch {
+	case ok && have.Witness != witness:
+		return false, fmt.Errorf("replica %d is a member of another kind, which cannot be changed: take a new id", replica)
+	case ok && have.Node == node:
+		return true, nil
+	case ok:
+		return false, fmt.Errorf("replica %d is on node %s", replica, have.Node)
+	case slices.Contains(m.Removed, replica):
+		return false, fmt.Errorf("replica %d was removed: take a new id", replica)
+	}
+	for _, other := range m.Members {
+		if other.Node == node {
+			return false, fmt.Errorf("node %s has replica %d already", node, other.Replica)
+		}
+	}
+	return false, nil
 }
 
 // Promote gives a non-voting replica its vote. Promoting a voter succeeds. The replica should have caught up
@@ -116,6 +126,8 @@ func (g *Group) Promote(ctx context.Context, replica uint64, node NodeID) error 
 			return false, fmt.Errorf("replica %d is not a member", replica)
 		case have.Node != node:
 			return false, fmt.Errorf("replica %d is on node %s", replica, have.Node)
+		case have.Witness:
+			return false, fmt.Errorf("replica %d is a witness: it has no data and can never get any under this id", replica)
 		}
 		return have.Voting, nil
 	}, func(ctx context.Context, version uint64) error {
@@ -134,11 +146,23 @@ func (g *Group) Remove(ctx context.Context, replica uint64) error {
 			return false, fmt.Errorf("replica %d is not a member", replica)
 		case have.Voting && voters(m) == 1:
 			return false, fmt.Errorf("replica %d is the last voter", replica)
+		case have.Voting && !have.Witness && voters(m)-witnesses(m) == 1:
+			return false, fmt.Errorf("replica %d is the last voter with data: the others are witnesses", replica)
 		}
 		return false, nil
 	}, func(ctx context.Context, version uint64) error {
 		return g.host.nh.SyncRequestDeleteReplica(ctx, g.id, replica, version)
 	})
+}
+
+func witnesses(m *Membership) int {
+	n := 0
+	for _, member := range m.Members {
+		if member.Witness {
+			n++
+		}
+	}
+	return n
 }
 
 func voters(m *Membership) int {

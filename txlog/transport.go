@@ -21,8 +21,10 @@ type transportFactory struct {
 	service    byte
 	deployment uint64
 	log        *slog.Logger
-	lost       func(NodeID)     // told of a peer that was connected and is gone
-	made       func(*transport) // told of what Create made
+	lost       func(NodeID)                     // told of a peer that was connected and is gone
+	made       func(*transport)                 // told of what Create made
+	witness    func(shard, replica uint64) bool // whether that is one of this host
+	withheld   *withholding
 }
 
 var _ config.TransportFactory = (*transportFactory)(nil)
@@ -122,6 +124,8 @@ func (t *transport) receiveMessages(from uint64, c *peer.Conn) {
 			buf = frame // the library copies what it keeps
 		}
 		batch, dropped, err := decodeBatch(frame)
+		dropped += t.keepFull(&batch)
+		t.withheld.heard(batch.Requests)
 		if err != nil || dropped > 0 {
 			t.log.Warn("useless raft messages from a peer", "node", NodeID(from), "messages", dropped, "error", err)
 		}
@@ -138,6 +142,16 @@ func (t *transport) receiveMessages(from uint64, c *peer.Conn) {
 			}
 		}
 	}
+}
+
+// keepFull leaves out entries of index and term alone where they are not for a witness: a copy with data would
+// take them for entries that change nothing.
+func (t *transport) keepFull(batch *raftpb.MessageBatch) (dropped int) {
+	all := len(batch.Requests)
+	batch.Requests = slices.DeleteFunc(batch.Requests, func(m raftpb.Message) bool {
+		return bare(m.Entries) && !t.witness(m.ShardID, m.To)
+	})
+	return all - len(batch.Requests)
 }
 
 // deliver hands a batch over. Should the library panic over it on this goroutine, the connection ends instead.
@@ -170,6 +184,11 @@ func (t *transport) receiveChunks(from uint64, c *peer.Conn) {
 			t.log.Warn("useless piece of a snapshot from a peer", "node", NodeID(from), "error", err)
 			return
 		}
+		if chunk.Witness && !t.witness(chunk.ShardID, chunk.ReplicaID) {
+			t.log.Error("a witness's snapshot was sent to a copy with data, which would lose that: it is refused", "group", chunk.ShardID, "replica", chunk.ReplicaID, "node", NodeID(from))
+			_ = c.Send([]byte{chunkRefused})
+			return
+		}
 		if !t.chunks(chunk) {
 			_ = c.Send([]byte{chunkRefused})
 			return
@@ -187,7 +206,7 @@ func (t *transport) GetConnection(_ context.Context, target string) (raftio.ICon
 	if !ok {
 		return nil, errUnknownReplica
 	}
-	l := &link{transport: t, node: node}
+	l := &link{transport: t, node: node, more: make(chan struct{}, 1), behind: map[replicaKey]int{}}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -199,14 +218,18 @@ func (t *transport) GetConnection(_ context.Context, target string) (raftio.ICon
 
 // heard lets links to a node try again at once: it has just dialled us, so it is there.
 func (t *transport) heard(node NodeID) {
+	var links []*link
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	for l := range t.links {
 		if l.node == node {
-			l.mu.Lock()
-			l.wait, l.next = 0, time.Time{}
-			l.mu.Unlock()
+			links = append(links, l)
 		}
+	}
+	t.mu.Unlock() // a link that dials holds its own lock when it asks for this one
+	for _, l := range links {
+		l.mu.Lock()
+		l.wait, l.next = 0, time.Time{}
+		l.mu.Unlock()
 	}
 }
 
@@ -238,6 +261,11 @@ type link struct {
 	closed  bool
 	wait    time.Duration
 	next    time.Time // not to be dialled before
+
+	held      []heldBack         // for witnesses, see withholding
+	behind    map[replicaKey]int // how many are in held or being sent, by receiver
+	releasing bool
+	more      chan struct{}
 }
 
 // SendMessageBatch is called by one goroutine of the library for each link. It writes and flushes at once: what
@@ -245,6 +273,10 @@ type link struct {
 func (l *link) SendMessageBatch(batch raftpb.MessageBatch) error {
 	conn := l.connection()
 	if conn == nil {
+		return nil
+	}
+	l.withhold(&batch)
+	if len(batch.Requests) == 0 {
 		return nil
 	}
 	err := divide(batch, func(part raftpb.MessageBatch) error {

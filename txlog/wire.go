@@ -47,7 +47,7 @@ func sensible(m *raftpb.Message) bool {
 	case raftpb.NoOP, raftpb.ReadIndex, raftpb.LeaderTransfer, raftpb.RateLimit, raftpb.SnapshotReceived:
 		return len(m.Entries) == 0
 	case raftpb.Propose:
-		return len(m.Entries) > 0 && known(m.Entries)
+		return len(m.Entries) > 0 && known(m.Entries) && !bare(m.Entries)
 	}
 	return false
 }
@@ -71,6 +71,10 @@ func known(entries []raftpb.Entry) bool {
 		e := &entries[i]
 		switch e.Type {
 		case raftpb.ApplicationEntry:
+		case raftpb.MetadataEntry:
+			if len(e.Cmd) > 0 {
+				return false
+			}
 		case raftpb.EncodedEntry:
 			if len(e.Cmd) == 0 || e.Cmd[0] != plainEncoding {
 				return false
@@ -85,6 +89,16 @@ func known(entries []raftpb.Entry) bool {
 		}
 	}
 	return true
+}
+
+// bare tells whether there are entries of index and term alone, which are for witnesses.
+func bare(entries []raftpb.Entry) bool {
+	for i := range entries {
+		if entries[i].Type == raftpb.MetadataEntry {
+			return true
+		}
+	}
+	return false
 }
 
 // plainEncoding is the first byte of an entry whose payload is neither compressed nor of a session.

@@ -117,3 +117,32 @@ func TestTargetsNameNodes(t *testing.T) {
 		}
 	}
 }
+
+// transport.go, keepFull: entries of index and term alone reach a witness, never a copy, and are not proposed.
+func TestACopyIsNotGivenTracesOfEntries(t *testing.T) {
+	trace := raftpb.Message{Type: raftpb.Replicate, To: 1, From: 2, ShardID: 3, Term: 4, LogIndex: 5, LogTerm: 4, Entries: []raftpb.Entry{
+		{Term: 4, Index: 6, Type: raftpb.MetadataEntry},
+	}}
+	for _, witness := range []bool{true, false} {
+		tr := &transport{transportFactory: transportFactory{witness: func(shard, replica uint64) bool { return witness && shard == 3 && replica == 1 }}}
+		frame, err := (&raftpb.MessageBatch{Requests: []raftpb.Message{trace}}).Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch, dropped, err := decodeBatch(frame)
+		if err != nil || dropped != 0 {
+			t.Fatalf("%d dropped, %v", dropped, err)
+		}
+		if dropped := tr.keepFull(&batch); (dropped == 0) != witness || (len(batch.Requests) == 1) != witness {
+			t.Errorf("witness %v: %d dropped", witness, dropped)
+		}
+	}
+	trace.Type = raftpb.Propose
+	if sensible(&trace) {
+		t.Error("a trace was proposed")
+	}
+	trace.Type, trace.Entries[0].Cmd = raftpb.Replicate, []byte("x")
+	if sensible(&trace) {
+		t.Error("a trace with a payload")
+	}
+}

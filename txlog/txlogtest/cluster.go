@@ -140,12 +140,14 @@ func (c *Cluster) run(i int) {
 		c.t.Fatalf("node %d: %v", i, err)
 	}
 	n.host = host
-	n.machine = NewMachine(filepath.Join(n.dir, "state"))
-	if c.opts.Machine != nil {
-		c.opts.Machine(i, n.machine)
-	}
 	replica := n.replica
-	replica.StateMachine = n.machine
+	if !replica.Witness {
+		n.machine = NewMachine(filepath.Join(n.dir, "state"))
+		if c.opts.Machine != nil {
+			c.opts.Machine(i, n.machine)
+		}
+		replica.StateMachine = n.machine
+	}
 	n.group, err = host.StartGroup(replica)
 	if err != nil {
 		c.t.Fatalf("node %d: %v", i, err)
@@ -158,6 +160,16 @@ func (c *Cluster) Join() int {
 	c.t.Helper()
 	replica, _ := c.Next()
 	i := c.add(txlog.GroupConfig{Shard: Shard, Replica: replica, Join: true, NonVoting: true})
+	c.listen(i)
+	c.run(i)
+	return i
+}
+
+// JoinWitness is Join for a witness, after AddWitness.
+func (c *Cluster) JoinWitness() int {
+	c.t.Helper()
+	replica, _ := c.Next()
+	i := c.add(txlog.GroupConfig{Shard: Shard, Replica: replica, Join: true, Witness: true})
 	c.listen(i)
 	c.run(i)
 	return i
@@ -213,7 +225,7 @@ func (c *Cluster) Host(i int) *txlog.Host { return c.nodes[i].host }
 // Peers is a node's network; nil while it is stopped.
 func (c *Cluster) Peers(i int) *peer.Network { return c.nodes[i].peers }
 
-// Machine is a node's state machine, the last one if it is stopped.
+// Machine is a node's state machine, the last one if it is stopped; nil for a witness.
 func (c *Cluster) Machine(i int) *Machine { return c.nodes[i].machine }
 
 // Dir is a node's directory.
@@ -265,13 +277,13 @@ func (c *Cluster) Propose(text string) int {
 	}
 }
 
-// Same waits until all running nodes have applied the same n entries or more.
+// Same waits until all running nodes with data have applied the same n entries or more.
 func (c *Cluster) Same(n int) {
 	c.t.Helper()
 	c.Eventually(fmt.Sprintf("all nodes to have the same %d entries", n), func() bool {
 		first := -1
 		for i, nd := range c.nodes {
-			if nd.host == nil {
+			if nd.host == nil || nd.replica.Witness {
 				continue
 			}
 			if nd.machine.Len() < n || (first >= 0 && nd.machine.Digest() != c.nodes[first].machine.Digest()) {
