@@ -15,6 +15,7 @@ var layers = []string{
 	"router/node", // the composition root
 	"router",
 	"router/order",
+	"router/tasks",
 	"router/client",
 	"policy/history",
 	"policy",
@@ -51,6 +52,7 @@ var strangers = map[string][]string{
 	"router/order":     {"engine/partition", "engine/store"},
 	"policy/...":       {"txlog/...", "engine", "engine/program", "engine/store", "engine/entry"}, // of the engine it uses the language
 	"router/client":    {"engine/...", "policy/..."},
+	"router/tasks":     {"engine/...", "policy/..."},
 	"txlog/peer":       {"engine/..."},
 	"engine/store":     {"engine/..."},
 	"engine/model":     {"engine/..."}, // written apart, to be compared with them
