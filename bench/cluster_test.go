@@ -147,7 +147,9 @@ func TestHandoverIsRefusedWhereItIsUnknown(t *testing.T) {
 	var asked []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !known {
-			http.Error(w, `{"code":"not_found"}`, http.StatusNotFound)
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write([]byte(`{"code":"not_found","outcome":"not_applied"}`)) // the client tells if it fails
 			return
 		}
 		var body struct {
@@ -157,9 +159,15 @@ func TestHandoverIsRefusedWhereItIsUnknown(t *testing.T) {
 			t.Error(err)
 		}
 		asked = append(asked, r.Method+" "+r.URL.Path+" "+body.Node)
+		_, _ = w.Write([]byte(`{"name":"g","primary":"n2"}`))
 	}))
 	defer server.Close()
-	c := &Cluster{Group: "g", servers: []string{server.URL}}
+	cl, err := client.New(client.Config{Servers: []string{server.URL}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	c := &Cluster{Group: "g", client: cl}
 	if err := c.makePrimary(context.Background(), "n2"); err != nil || len(asked) != 1 || asked[0] != "POST /v1/groups/g/primary n2" {
 		t.Errorf("asked %v, %v", asked, err)
 	}

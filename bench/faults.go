@@ -1,14 +1,9 @@
 package bench
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"strings"
 	"syscall"
 
@@ -135,34 +130,15 @@ func successor(s *client.Status, group string) (string, error) {
 
 // makePrimary asks for a planned handover.
 func (c *Cluster) makePrimary(ctx context.Context, node string) error {
-	base, err := client.BaseURL(c.servers[0])
+	ctx, cancel := context.WithTimeout(ctx, handoverTime)
+	defer cancel()
+	_, err := c.client.HandOver(ctx, c.Group, node)
+	var p *client.Problem
+	if errors.As(err, &p) && (p.Code == "not_found" || p.Code == "method_not_allowed" || p.Code == "not_implemented") {
+		return fmt.Errorf("fault handover: %w: the cluster does not take it: %w", ErrFault, err)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("asking for a handover to %s: %w", node, err)
 	}
-	body, err := json.Marshal(map[string]string{"node": node})
-	if err != nil {
-		return fmt.Errorf("writing the request: %w", err)
-	}
-	path := "/v1/groups/" + url.PathEscape(c.Group) + "/primary"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+path, bytes.NewReader(body))
-	if err != nil {
-		return fmt.Errorf("making the request: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("asking for a handover: %w", err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
-	if err != nil {
-		return fmt.Errorf("asking for a handover: %w", err)
-	}
-	switch resp.StatusCode {
-	case http.StatusOK, http.StatusAccepted:
-		return nil
-	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
-		return fmt.Errorf("fault handover: %w: the cluster does not take POST %s: %s", ErrFault, path, bytes.TrimSpace(text))
-	}
-	return fmt.Errorf("asking for a handover to %s: %s: %s", node, resp.Status, bytes.TrimSpace(text))
+	return nil
 }

@@ -85,6 +85,8 @@ const (
 	recoveryTime = 60 * time.Second
 	// pauseTime is how long a paused process stays paused: well over any election.
 	pauseTime = 2 * time.Second
+	// handoverTime bounds a planned handover, which takes milliseconds.
+	handoverTime = 15 * time.Second
 	// gapTime is how long after a fault the longest gap is looked for.
 	gapTime = 1500 * time.Millisecond
 )

@@ -13,8 +13,10 @@ import (
 )
 
 // Cluster is what the front needs of its node. Its methods may be called from
-// any goroutine and, but for CatchUp, CreateGroup, Verify and Trust, never block.
+// any goroutine and, but for CatchUp, CreateGroup, HandOver, Verify and Trust, never block.
 type Cluster interface {
+	Primaries
+
 	// Lookup finds a group. known tells whether the group exists; the Group is
 	// nil where this node has no copy of it that is open.
 	Lookup(name string) (g Group, known bool)

@@ -408,3 +408,15 @@ func (c *fakeCluster) Trust(_ context.Context, group, node string) (GroupStatus,
 	}
 	return GroupStatus{Name: group, Primary: node, Partitions: []PartitionStatus{}}, nil
 }
+
+func (c *fakeCluster) HandOver(_ context.Context, group, node string) (Handover, error) {
+	h := Handover{GroupStatus: GroupStatus{Name: group, Primary: node, Partitions: []PartitionStatus{}}, From: "n1"}
+	switch node {
+	case "n1":
+		return h, nil
+	case "n2":
+		h.Changed, h.PauseMillis = true, 4.5
+		return h, nil
+	}
+	return Handover{}, &Problem{Code: "not_found", Detail: "the cluster has no node " + node}
+}

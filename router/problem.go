@@ -81,6 +81,7 @@ var ruleTable = [...]rule{
 	{"not_implemented", 501, "Not available in this version", false, notApplied, false},
 	{"no_primary", 503, "The group has no primary at the moment", true, notApplied, true},
 	{"no_quorum", 503, "No majority of the group answers", true, notApplied, true},
+	{"unavailable", 503, "The node can't serve at the moment", true, notApplied, true},
 	{"starting", 503, "The node is starting", true, notApplied, true},
 	{"draining", 503, "The node is stopping", true, notApplied, true},
 	{"diverged", 503, "Copies differ and no majority agrees", true, notApplied, true},

@@ -25,6 +25,7 @@ const (
 	routeVerify
 	routeExport
 	routeTrust
+	routePrimary
 	routeCount
 )
 
@@ -61,6 +62,7 @@ var routeTable = [routeCount]routeSpec{
 	routeVerify:       {"verify", post},
 	routeExport:       {"export", get},
 	routeTrust:        {"trust", post},
+	routePrimary:      {"primary", post},
 }
 
 // target is where a request goes.
@@ -125,6 +127,8 @@ func routeWithin(segments []string) route {
 			return routeExport
 		case "trust":
 			return routeTrust
+		case "primary":
+			return routePrimary
 		}
 	case 2:
 		if segments[0] == "transactions" {

@@ -209,6 +209,8 @@ func (s *Server) serveGroup(rq *request) *Problem {
 		return s.verify(rq)
 	case routeExport:
 		return s.export(rq)
+	case routePrimary:
+		return s.primary(rq)
 	}
 	f, p := s.find(rq.group)
 	if p != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 func (a *app) groupCommand() *cobra.Command {
-	return a.family("group", "Make, list and mend redundancy groups", a.groupCreate(), a.groupList(), a.groupTrust())
+	return a.family("group", "Make, list and mend redundancy groups", a.groupCreate(), a.groupList(), a.groupTrust(), a.groupHandover())
 }
 
 func (a *app) groupCreate() *cobra.Command {

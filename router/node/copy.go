@@ -30,6 +30,8 @@ type copyOf struct {
 	self      txlog.NodeID
 	session   uint64 // of this node's router
 
+	handing chan struct{} // holds one while the group is being handed over
+
 	queryBudget int
 	// speaks tells why the group can't go on in a version of the language, if so.
 	speaks func(version uint32) error
@@ -37,7 +39,7 @@ type copyOf struct {
 
 // startCopy opens the copy and joins it to its group's log.
 func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
-	c := &copyOf{name: name, shard: cfg.Shard, primaries: &n.statuses, self: n.id, session: n.session, queryBudget: n.cfg.QueryBudget, started: make(chan struct{})}
+	c := &copyOf{name: name, shard: cfg.Shard, primaries: &n.statuses, self: n.id, session: n.session, queryBudget: n.cfg.QueryBudget, started: make(chan struct{}), handing: make(chan struct{}, 1)}
 	defer close(c.started)
 	c.speaks = func(version uint32) error { return n.speaks(name, version) }
 	dir, err := n.folder.openReplica(strconv.FormatUint(cfg.Shard, 10)+"-"+strconv.FormatUint(cfg.Replica, 10), n.host.HasData(cfg.Shard, cfg.Replica))

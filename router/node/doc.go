@@ -28,6 +28,13 @@
 // does the same. Whoever asked for the change waits, at any node, for its own copy
 // to know how it ended; a document that is asked for again joins.
 //
+// # Handovers
+//
+// A primary that is moved by plan (handover.go), or stops, looks whether the other
+// copy can lead, proposes nothing more, waits for the outcome of what is in flight,
+// and has the other elected. What comes meanwhile waits at the routers and goes to
+// the new primary at once.
+//
 // # Recordings
 //
 // A recording (export.go) is a frozen state, then the log's entries, read beside

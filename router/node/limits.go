@@ -6,6 +6,18 @@ import "time"
 const (
 	// handOverWait bounds handing one group over at a stop: many elections.
 	handOverWait = 3 * time.Second
+	// handOverRound is the longest that a planned handover has transactions wait
+	// before it gives them back to the old primary: several elections. It is tried
+	// handOverTries times, with handOverPause between, for what waited to go first.
+	handOverRound = 250 * time.Millisecond
+	handOverTries = 4
+	handOverPause = 100 * time.Millisecond
+	// handOverLag is how many revisions the next primary may be behind when it is
+	// asked: what a copy under load is behind by at any time. It is waited for up to
+	// handOverPatience, and asked every handOverAsk.
+	handOverLag      = 10_000
+	handOverPatience = 2 * time.Second
+	handOverAsk      = 10 * time.Millisecond
 	// reconcileEvery is how often the node looks at the catalog even if nothing
 	// woke it: a step that failed is tried again.
 	reconcileEvery = 500 * time.Millisecond

@@ -38,6 +38,8 @@ const (
 	serviceDigest  byte = 'D' // digests at a checkpoint
 	serviceForward byte = 'F' // requests for groups without a copy at the asker
 	serviceExport  byte = 'X' // recordings of groups without a copy at the asker
+
+	serviceHandOver byte = 'P' // another primary, by plan
 )
 
 // Node is a running node.
@@ -178,6 +180,7 @@ func (n *Node) openPeers() (err error) {
 	n.peers.HandleCall(serviceStatus, n.answerStatus)
 	n.peers.HandleCall(serviceDigest, n.answerDigest)
 	n.peers.HandleCall(serviceForward, n.answerForward)
+	n.peers.HandleCall(serviceHandOver, n.answerHandOver)
 	n.peers.HandleCall(serviceJoin, n.answerJoin, peer.AllowUnknownCluster)
 	return nil
 }
@@ -302,46 +305,6 @@ func (n *Node) release() {
 	if n.folder != nil {
 		_ = n.folder.close()
 	}
-}
-
-// handOver gives the groups that this node leads to others, most caught-up
-// first, so that clients meet no gap.
-func (n *Node) handOver(ctx context.Context) {
-	var group sync.WaitGroup
-	for _, c := range n.allCopies() {
-		if !c.log.IsLeader() {
-			continue
-		}
-		group.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, handOverWait)
-			defer cancel()
-			if err := n.handOverGroup(ctx, c); err != nil {
-				n.cfg.Log.Warn("a group was not handed over", "group", c.name, "error", err)
-			}
-		})
-	}
-	group.Wait()
-}
-
-func (n *Node) handOverGroup(ctx context.Context, c *copyOf) error {
-	members, err := c.log.Members(ctx)
-	if err != nil {
-		return err
-	}
-	var best txlog.NodeID
-	var most uint64
-	for _, m := range members.Members {
-		if r, ok := n.statuses.fresh(m.Node); m.Node == n.id || !m.Voting || !ok || r.Groups[c.name].Diverged != nil {
-			continue
-		}
-		if at := n.statuses.revision(m.Node, c.name); best == 0 || at > most {
-			best, most = m.Node, at
-		}
-	}
-	if best == 0 {
-		return nil // nobody to hand it to
-	}
-	return c.log.Transfer(ctx, best)
 }
 
 func (n *Node) allCopies() []*copyOf {

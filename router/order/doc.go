@@ -40,6 +40,10 @@
 // numbered without gaps larger than the window that the replicated state
 // remembers; numbers wait for stragglers rather than run ahead of them.
 //
+// A planned handover pauses the primary (Pause): it goes on taking requests in, and
+// proposes nothing; once nothing is in flight the primary can change without an
+// attempt in doubt, and what waits goes to the next one as after any change.
+//
 // Everything has a bound: requests and bytes under way, those accepted from
 // peers, items and bytes of entries and frames, answers not yet taken by a peer.
 // Beyond it a request is refused with ErrOverloaded before anything happened.

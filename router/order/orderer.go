@@ -41,10 +41,12 @@ type Orderer struct {
 	sequence uint64
 	batches  map[uint64]*batch
 	inFlight int
-	usual    int  // items of a usual entry, times 8
-	fits     int  // items that an entry can take, as far as is known
-	blocked  bool // the log refused: nothing goes out until a tick or another primary
-	maxBytes int  // of an entry; shrinks if the log refuses entries for their size
+	usual    int           // items of a usual entry, times 8
+	fits     int           // items that an entry can take, as far as is known
+	blocked  bool          // the log refused: nothing goes out until a tick or another primary
+	maxBytes int           // of an entry; shrinks if the log refuses entries for their size
+	paused   int           // those who want nothing proposed
+	landed   chan struct{} // closed when nothing is in flight; nil: nobody waits for that
 
 	// To and from peers.
 	links    map[uint64]*link

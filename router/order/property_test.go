@@ -99,6 +99,12 @@ func (w *world) actions() map[string]func(*rapid.T) {
 				n.refuse = errors.New("busy")
 			}
 		},
+		"pause": func(t *rapid.T) { s.nodes[node.Draw(t, "node")].o.pause() },
+		"resume": func(t *rapid.T) {
+			if o := s.nodes[node.Draw(t, "node")].o; o.paused > 0 {
+				o.resume()
+			}
+		},
 		"dial":          func(t *rapid.T) { s.dial(node.Draw(t, "node")) },
 		"write":         onConn(func(c *simConn) { s.carry(c) }),
 		"deliver there": onConn(func(c *simConn) { s.deliverThere(c) }),
@@ -142,6 +148,9 @@ func (w *world) heal(t *rapid.T) {
 	clear(w.s.cut)
 	for _, n := range w.s.nodes {
 		n.refuse = nil
+		for n.o.paused > 0 {
+			n.o.resume()
+		}
 	}
 	w.s.elect(rapid.IntRange(0, len(w.s.nodes)-1).Draw(t, "last leader"), 0, 1, 2)
 	fresh := w.submit(0, entry.ID{}, 1, 10*time.Second, true)

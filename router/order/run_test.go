@@ -77,6 +77,58 @@ func TestFailoverIsImmediate(t *testing.T) {
 	})
 }
 
+// A planned handover: what is in flight is finished first, nothing is proposed
+// after that, and what came in meanwhile, from any node, is answered one round
+// after the next primary is known. Resuming instead proposes it at once.
+func TestPauseHoldsWhatComes(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *room) {
+		r.elect(1)
+		before := start(r.nodes[1].o, time.Second)
+		resume, err := r.nodes[1].o.Pause(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, before, nil, 0)
+		held := []chan Answer{start(r.nodes[1].o, time.Second), start(r.nodes[2].o, time.Second), start(r.nodes[3].o, time.Second)}
+		<-time.After(50 * time.Millisecond)
+		if s := r.nodes[1].o.Stats(); s.InFlight != 0 || s.Waiting != 3 {
+			t.Fatalf("paused, the primary has %+v", s)
+		}
+		r.elect(3)
+		for _, done := range held {
+			want(t, done, nil, 2*time.Millisecond)
+		}
+		resume()
+		r.elect(1)
+		if resume, err = r.nodes[1].o.Pause(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		held = []chan Answer{start(r.nodes[1].o, time.Second), start(r.nodes[2].o, time.Second)}
+		<-time.After(50 * time.Millisecond)
+		resume()
+		for _, done := range held {
+			want(t, done, nil, 2*time.Millisecond)
+		}
+	})
+}
+
+// Whoever pauses waits no longer than it wants to, and what was waited for goes on.
+func TestPauseGivesUp(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *room) {
+		r.elect(1)
+		r.nodes[1].lost.Store(true)
+		stuck := start(r.nodes[1].o, 100*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		if _, err := r.nodes[1].o.Pause(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Pause: %v", err)
+		}
+		r.nodes[1].lost.Store(false)
+		want(t, start(r.nodes[1].o, time.Second), nil, 2*DefaultTick)
+		want(t, stuck, ErrOutcomeUnknown, 200*time.Millisecond)
+	})
+}
+
 // A connection that swallows everything is given up after Config.Silence, and
 // what it was sent goes over another: the leader itself never changed.
 func TestSilentConnection(t *testing.T) {

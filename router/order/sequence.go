@@ -19,7 +19,7 @@ type batch struct {
 // mayPropose tells whether an entry may go out now. The first one in flight may
 // always; a further one must be worth its round, or a tick must have passed.
 func (o *Orderer) mayPropose(tick bool) bool {
-	if !o.route.self || o.blocked || o.waiting.count == 0 || o.inFlight >= o.cfg.Pipeline || o.closed {
+	if !o.route.self || o.blocked || o.paused > 0 || o.waiting.count == 0 || o.inFlight >= o.cfg.Pipeline || o.closed {
 		return false
 	}
 	return o.inFlight == 0 || tick || worth(o.waiting.count, o.usual) || o.waiting.bytes >= o.maxBytes/2
@@ -215,6 +215,7 @@ func (o *Orderer) forget(b *batch) {
 	delete(o.batches, b.sequence)
 	if !b.ghost {
 		o.inFlight--
+		o.noteLanding()
 	}
 }
 
@@ -224,6 +225,7 @@ func (o *Orderer) supersede(b *batch) {
 	if !b.ghost {
 		b.ghost = true
 		o.inFlight--
+		o.noteLanding()
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 //	apply [node=N]                       everything committed, everywhere or there
 //	flow                                 all of these until nothing moves
 //	sever | cut from=N to=N | refuse node=N
+//	pause node=N | resume node=N         nothing is proposed there meanwhile
 //	pass ms=N
 //	stats node=N
 func TestStories(t *testing.T) {
@@ -84,6 +85,16 @@ func (st *story) run(t *testing.T, d *datadriven.TestData) {
 		s.cut[[2]int{arg(t, d, "from", 0) - 1, arg(t, d, "to", 0) - 1}] = true
 	case "refuse":
 		s.nodes[arg(t, d, "node", 0)-1].refuse = fmt.Errorf("busy")
+	case "pause":
+		o := s.nodes[arg(t, d, "node", 0)-1].o
+		select {
+		case <-o.pause():
+			fmt.Fprintln(&st.out, "nothing is in flight")
+		default:
+			fmt.Fprintln(&st.out, "waits for what is in flight")
+		}
+	case "resume":
+		s.nodes[arg(t, d, "node", 0)-1].o.resume()
 	case "pass":
 		s.pass(time.Duration(arg(t, d, "ms", 0)) * time.Millisecond)
 	case "flow":
