@@ -16,6 +16,7 @@ var layers = []string{
 	"router",
 	"router/order",
 	"router/tasks",
+	"router/windows",
 	"router/client",
 	"policy/history",
 	"policy",
