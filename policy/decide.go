@@ -193,7 +193,8 @@ func (c *choosing) lost(holder string) (Cause, string) {
 func (c *choosing) improve() {
 	kept := make([]int, 0, c.Count)
 	for i := range c.Slots[:c.Count] {
-		if s := &c.Slots[i]; s.Node != "" && s.Node == s.Was && find(c.list, s.Was).eligible() {
+		s := &c.Slots[i]
+		if j := find(c.list, s.Was); s.Node == s.Was && j != nil && j.eligible() {
 			kept = append(kept, i)
 		}
 	}
