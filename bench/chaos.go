@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -94,31 +95,19 @@ func RunChaos(ctx context.Context, cfg ChaosConfig) (*Chaos, error) {
 // turmoil is a run of chaos.
 type turmoil struct {
 	*ChaosConfig
-	cluster   *Cluster
-	load      *transfers
-	servers   *servers
-	crew      *crew
-	striker   *striker
-	historian *historian
-	took      time.Duration
+	*trial
+	striker *striker
+	took    time.Duration
 }
 
 func (cfg *ChaosConfig) run(ctx context.Context, c *Cluster) (*Chaos, error) {
-	t := newTransfers(cfg.Seed, cfg.Accounts)
-	s, err := newServers(c.Servers(), c.Group, cfg.Connections+loadConnections+historyClients)
+	t, err := newTrial(ctx, c, cfg.Connections, cfg.Accounts, cfg.Seed, cfg.Progress)
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
-	if err := openAccounts(ctx, t, s, cfg.Progress); err != nil {
-		return nil, err
-	}
-	r := &turmoil{ChaosConfig: cfg, cluster: c, load: t, servers: s, crew: newCrew(t, s, cfg.Connections)}
+	defer t.close()
+	r := &turmoil{ChaosConfig: cfg, trial: t}
 	r.striker = newStriker(c, r.crew.gaps, cfg.KillEvery, cfg.Seed, cfg.Script)
-	r.historian = &historian{cluster: c, servers: s, run: t.run, seed: cfg.Seed, origin: time.Now()}
-	if err := r.historian.prepare(ctx); err != nil {
-		return nil, err
-	}
 	if err := r.rage(ctx); err != nil {
 		return nil, err
 	}
@@ -128,7 +117,7 @@ func (cfg *ChaosConfig) run(ctx context.Context, c *Cluster) (*Chaos, error) {
 		return nil, fmt.Errorf("after the last strike: %w", err)
 	}
 	result := r.sum()
-	if result.Checks, err = r.check(ctx); err != nil {
+	if result.Checks, err = r.check(ctx, math.MaxInt); err != nil {
 		return nil, err
 	}
 	return result, result.Checks.Failure()
@@ -181,27 +170,4 @@ func (r *turmoil) sum() *Chaos {
 		result.Gaps = Gaps{Count: len(gaps), Median: median(gaps), Max: slices.Max(gaps)}
 	}
 	return result
-}
-
-// check makes all checks. All acknowledged ids are sent again before the ledger is
-// read: it must show that this executed nothing either.
-func (r *turmoil) check(ctx context.Context) (Checks, error) {
-	b := r.crew.book()
-	checks, balances, err := audit(ctx, r.cluster, r.load, r.servers, b, max(1, b.size()), r.Progress)
-	if err != nil {
-		return nil, err
-	}
-	r.Progress("reading the ledger")
-	rows, quiet, err := readLedger(ctx, r.cluster, r.load)
-	if err != nil {
-		return nil, err
-	}
-	var f finding
-	if !quiet {
-		f.add("the revision moved while the ledger was read and nobody wrote")
-	}
-	checks = append(checks, f.check("quiet_at_the_end", "nothing is executed after the last answer"),
-		checkLedger(r.load, b, rows), checkReplay(r.load, rows, balances))
-	r.Progress("checking the history")
-	return append(checks, checkHistory(r.historian.history)), nil
 }

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
 
+	"lockstep/bench/wire"
 	"lockstep/router/client"
 )
 
@@ -28,6 +27,22 @@ type ClusterConfig struct {
 	// folder for temporary files. For figures it must be on the disk that is
 	// meant.
 	Dir string
+
+	// Nodes of an own cluster; 0: three.
+	Nodes int
+
+	// Profile is the raft profile of its nodes; empty: the program's own.
+	Profile string
+
+	// Apart has each of its nodes run in a network namespace of its own, joined by
+	// links that can be spoilt (Cluster.Wire).
+	Apart bool
+
+	// WireSeed is of what those links lose by chance.
+	WireSeed uint64
+
+	// Copies of the group, on the first nodes of an own cluster; 0: on all.
+	Copies int
 
 	// Group is the group that is worked on; it is made where there is none.
 	Group string
@@ -46,6 +61,7 @@ type Cluster struct {
 	dir      string
 	binary   string
 	launcher launcher
+	wire     *wire.Net // nil: the nodes are on the loopback interface
 }
 
 // Open starts a cluster, or connects to the one that is named, and makes the group.
@@ -75,19 +91,22 @@ func (c *Cluster) launch(cfg ClusterConfig) (err error) {
 	if c.dir, err = os.MkdirTemp(cfg.Dir, "lockstep-bench-"); err != nil {
 		return fmt.Errorf("making the cluster's folder: %w", err)
 	}
-	ports, err := freePorts(2 * clusterNodes)
+	places, err := c.places(cfg)
 	if err != nil {
 		return err
 	}
 	c.launcher = newLauncher()
-	for i := range clusterNodes {
-		n := &Node{Name: "n" + strconv.Itoa(i+1), HTTP: local(ports[i])}
+	for i, p := range places {
+		n := &Node{Name: "n" + strconv.Itoa(i+1), HTTP: p.http, within: p.within}
 		n.dir, n.log = filepath.Join(c.dir, n.Name), filepath.Join(c.dir, n.Name+".log")
-		n.args = []string{"serve", "--name", n.Name, "--data", n.dir, "--http", n.HTTP, "--raft", local(ports[clusterNodes+i])}
+		n.args = []string{"serve", "--name", n.Name, "--data", n.dir, "--http", p.http, "--raft", p.raft}
+		if cfg.Profile != "" {
+			n.args = append(n.args, "--raft-profile", cfg.Profile)
+		}
 		if i == 0 {
 			n.args = append(n.args, "--bootstrap")
 		} else {
-			n.args = append(n.args, "--join", local(ports[clusterNodes]))
+			n.args = append(n.args, "--join", places[0].raft)
 		}
 		if err := os.Mkdir(n.dir, 0o700); err != nil {
 			return fmt.Errorf("making the folder of %s: %w", n.Name, err)
@@ -100,31 +119,6 @@ func (c *Cluster) launch(cfg ClusterConfig) (err error) {
 	}
 	return nil
 }
-
-// freePorts finds ports that nobody listens on. It begins anywhere, for another
-// bench may be looking at the same moment.
-func freePorts(n int) ([]int, error) {
-	const span = lastPort - firstPort
-	first := rand.IntN(span)
-	var ports []int
-	for i := 0; i < span && len(ports) < n; i++ {
-		port := firstPort + (first+i)%span
-		l, err := net.Listen("tcp", local(port))
-		if err != nil {
-			continue
-		}
-		if err := l.Close(); err != nil {
-			return nil, fmt.Errorf("letting port %d go: %w", port, err)
-		}
-		ports = append(ports, port)
-	}
-	if len(ports) < n {
-		return nil, fmt.Errorf("of the ports %d to %d only %d are free, and %d are needed: stop what listens there, or name a running cluster with --server", firstPort, lastPort, len(ports), n)
-	}
-	return ports, nil
-}
-
-func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // connect makes the group and its schema, and waits until all nodes are ready.
 func (c *Cluster) connect(ctx context.Context, cfg ClusterConfig) (err error) {
@@ -141,7 +135,7 @@ func (c *Cluster) connect(ctx context.Context, cfg ClusterConfig) (err error) {
 		if err := c.allJoined(ctx); err != nil {
 			return err
 		}
-		for _, n := range c.nodes {
+		for _, n := range c.nodes[:cfg.copies()] {
 			group.Nodes = append(group.Nodes, n.Name)
 		}
 	} else {
@@ -372,11 +366,15 @@ func (c *Cluster) Close(keep bool) error {
 		close(c.launcher)
 		c.launcher = nil
 	}
+	var err error
+	if c.wire != nil {
+		err = c.wire.Close()
+	}
 	if c.dir == "" || keep {
-		return nil
+		return err
 	}
-	if err := os.RemoveAll(c.dir); err != nil {
-		return fmt.Errorf("removing the cluster's folder: %w", err)
+	if failed := os.RemoveAll(c.dir); failed != nil {
+		err = errors.Join(err, fmt.Errorf("removing the cluster's folder: %w", failed))
 	}
-	return nil
+	return err
 }

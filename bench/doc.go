@@ -50,6 +50,12 @@
 // balances (ledger.go). Beside it a few clients read, write and swap registers,
 // and porcupine looks for an order that explains what they saw (history.go).
 //
+// RunNetwork (network.go) has each node in a network namespace of its own (package
+// wire), and spoils the links between them: cut, deaf, lossy, slow. Clients reach all
+// nodes meanwhile, so that they meet both sides of a cut. It has the transfers, the
+// ledger and the history of chaos (trial.go), asks each node what it makes of the
+// fault, and takes the gap, the rate and the slowest transaction (span.go) of each.
+//
 // # What it never does
 //
 // It never counts what is not acknowledged, never sends one transaction under two

@@ -11,6 +11,7 @@ type gapMeter struct {
 	origin  time.Time
 	last    atomic.Int64 // the last commit, nanoseconds since origin
 	longest atomic.Int64 // gap that ended since the last reset
+	slowest atomic.Int64 // transaction that ended since the last span began, nanoseconds
 }
 
 func newGapMeter() *gapMeter { return &gapMeter{origin: time.Now()} }

@@ -11,6 +11,10 @@ const (
 	// process is down.
 	firstPort = 27400
 	lastPort  = 32000
+	// apartHTTP and apartRaft are the ports of nodes in namespaces of their own,
+	// where all are free.
+	apartHTTP = 7400
+	apartRaft = 7500
 	// startTime bounds starting a cluster, restarting nodes and waiting until
 	// all are ready: seconds as a rule, more on a machine that is busy.
 	startTime = 2 * time.Minute
@@ -89,6 +93,19 @@ const (
 	handoverTime = 15 * time.Second
 	// gapTime is how long after a fault the longest gap is looked for.
 	gapTime = 1500 * time.Millisecond
+)
+
+// Of network faults.
+const (
+	// shortestFault lasts long enough for an election of the wan profile.
+	shortestFault = time.Second
+	// longestFault keeps transactions waiting for less than a client's patience.
+	longestFault = time.Minute
+	// shortestFlap is above what a look at a link takes on a busy machine.
+	shortestFlap = 10 * time.Millisecond
+	// sightAfter is the share of a fault's time after which status is asked for:
+	// what is noticed late should have been.
+	sightAfter = 0.8
 )
 
 // Of a schema change.

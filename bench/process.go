@@ -39,6 +39,8 @@ type Node struct {
 	args []string
 	dir  string
 	log  string
+	// within starts its process where the node is to run; nil: as it is.
+	within func(func() error) error
 
 	mu     sync.Mutex
 	run    *exec.Cmd
@@ -73,9 +75,9 @@ func newLauncher() launcher {
 	return l
 }
 
-func (l launcher) start(cmd *exec.Cmd) error {
+func (l launcher) start(start func() error) error {
 	result := make(chan error)
-	l <- func() { result <- cmd.Start() }
+	l <- func() { result <- start() }
 	return <-result
 }
 
@@ -92,7 +94,11 @@ func (n *Node) start(l launcher, binary string) error {
 	cmd.Dir, cmd.Stdout, cmd.Stderr = n.dir, log, log
 	cmd.Env = nodeEnvironment(os.Environ())
 	cmd.SysProcAttr = nodeAttributes()
-	if err := l.start(cmd); err != nil {
+	start := cmd.Start
+	if n.within != nil {
+		start = func() error { return n.within(cmd.Start) }
+	}
+	if err := l.start(start); err != nil {
 		return fmt.Errorf("starting %s: %w", n.Name, err)
 	}
 	done := make(chan struct{})

@@ -117,6 +117,9 @@ func (w *worker) settle(ctx context.Context, lines bool) error {
 		}
 	}
 	w.meter.record(began, time.Now(), w.committed-before)
+	if w.gaps != nil {
+		w.gaps.took(time.Since(began))
+	}
 	return nil
 }
 

@@ -71,7 +71,7 @@ Exit codes: 0 all checks hold, 1 a check or the run failed, 2 wrong usage.`,
 	}
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	root.AddCommand(a.throughputCommand(), a.failoverCommand(), a.schemaCommand(), a.chaosCommand())
+	root.AddCommand(a.throughputCommand(), a.failoverCommand(), a.schemaCommand(), a.chaosCommand(), a.networkCommand())
 	return root
 }
 

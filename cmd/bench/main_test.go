@@ -28,6 +28,8 @@ func TestUsage(t *testing.T) {
 		{"failover --fault drain", exitUsage, "fault drain"},
 		{"failover --fault kill --server 127.0.0.1:1", exitUsage, "leave the servers out"},
 		{"chaos --batch 1", exitUsage, "batch 1"},
+		{"network --fault flood", exitUsage, "fault \"flood\": there are partition,"},
+		{"network --loss 5", exitUsage, "loss 5"},
 		{"throughput", exitFailed, "no lockstep program, neither " + string(filepath.Separator)},
 	} {
 		var out, errs bytes.Buffer
@@ -78,6 +80,36 @@ money conserved       ok: 5 accounts hold 50
 `
 	if out.String() != table {
 		t.Errorf("the table is\n%s", out.String())
+	}
+
+	out.Reset()
+	network := &bench.Network{
+		Profile: "lan", Nodes: 3,
+		Faults: []bench.NetworkEffect{
+			{Fault: "partition", Primary: "n1", Next: "n2", Before: 1234.56, Span: bench.Span{Seconds: 8, PerSecond: 640.2, Gap: 82.5, Errors: map[string]int64{"outcome_unknown": 2}}},
+			{Fault: "delay", Primary: "n2", Next: "n2", Before: 1300, Span: bench.Span{Seconds: 8}},
+		},
+		Checks: good.Checks,
+	}
+	if err := a.show("table", network, nil); err != nil {
+		t.Fatal(err)
+	}
+	const lists = `profile                    lan
+nodes                      3
+connections                0
+transfers                  0
+unknown outcomes           0
+unknown outcomes resolved  0
+history operations         0
+
+fault      primary  next  before per second  seconds  tx per second  gap ms  slowest ms  errors             packets missing  heal gap ms  ready ms  after per second
+partition  n1       n2    1234               8        640            82.50   0           outcome_unknown 2  0                0            0         0
+delay      n2       n2    1300               8        0              0       0           -                  0                0            0         0
+
+money conserved  ok: 5 accounts hold 50
+`
+	if out.String() != lists {
+		t.Errorf("the tables are\n%s", out.String())
 	}
 
 	out.Reset()

@@ -25,34 +25,117 @@ func (a *app) show(format string, result any, failed error) error {
 	return errors.Join(failed, err)
 }
 
-// table writes a document as lines of name and value, in the document's order;
-// checks come last, with what each looked at.
-func table(w io.Writer, doc []byte) error {
+// field is a member of a document.
+type field struct {
+	name  string
+	value json.RawMessage
+}
+
+// title is the name as people read it.
+func (f field) title() string { return strings.ReplaceAll(f.name, "_", " ") }
+
+// fields gives a document's members in its order.
+func fields(doc []byte) (all []field, err error) {
 	dec := json.NewDecoder(bytes.NewReader(doc))
 	if _, err := dec.Token(); err != nil {
-		return fmt.Errorf("reading the result: %w", err)
+		return nil, fmt.Errorf("reading the result: %w", err)
 	}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	var checks json.RawMessage
 	for dec.More() {
 		name, err := dec.Token()
 		if err != nil {
-			return fmt.Errorf("reading the result: %w", err)
+			return nil, fmt.Errorf("reading the result: %w", err)
 		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return fmt.Errorf("reading the result: %w", err)
+		f := field{name: fmt.Sprint(name)}
+		if err := dec.Decode(&f.value); err != nil {
+			return nil, fmt.Errorf("reading the result: %w", err)
 		}
-		if name == "checks" {
-			checks = value
-			continue
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+// table writes a document as lines of name and value, in the document's order. Lists
+// of documents follow, a table each; checks come last, with what each looked at.
+func table(w io.Writer, doc []byte) error {
+	all, err := fields(doc)
+	if err != nil {
+		return err
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var checks json.RawMessage
+	var lists []field
+	for _, f := range all {
+		switch {
+		case f.name == "checks":
+			checks = f.value
+		case bytes.HasPrefix(f.value, []byte("[{")):
+			lists = append(lists, f)
+		default:
+			fmt.Fprintf(tw, "%s\t%s\n", f.title(), plain(f.value))
 		}
-		fmt.Fprintf(tw, "%s\t%s\n", strings.ReplaceAll(fmt.Sprint(name), "_", " "), plain(value))
+	}
+	for _, f := range lists {
+		// A table's columns are its own.
+		if err := errors.Join(tw.Flush(), listTable(w, f.value)); err != nil {
+			return err
+		}
+	}
+	if len(lists) > 0 {
+		fmt.Fprintln(w)
 	}
 	if err := checksTable(tw, checks); err != nil {
 		return err
 	}
 	return tw.Flush()
+}
+
+// listTable writes documents below each other, a column for each member that any of
+// them has.
+func listTable(w io.Writer, doc []byte) error {
+	var docs []json.RawMessage
+	if err := json.Unmarshal(doc, &docs); err != nil {
+		return fmt.Errorf("reading the result: %w", err)
+	}
+	var columns []string
+	lines := make([]map[string]string, len(docs))
+	for i, one := range docs {
+		all, err := fields(one)
+		if err != nil {
+			return err
+		}
+		lines[i] = map[string]string{}
+		for _, f := range all {
+			if !slices.Contains(columns, f.title()) {
+				columns = append(columns, f.title())
+			}
+			lines[i][f.title()] = plain(f.value)
+		}
+	}
+	fmt.Fprintln(w)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, strings.Join(columns, "\t"))
+	for _, line := range lines {
+		for i, c := range columns {
+			if i > 0 {
+				fmt.Fprint(tw, "\t")
+			}
+			fmt.Fprint(tw, cell(line[c]))
+		}
+		fmt.Fprintln(tw)
+	}
+	return tw.Flush()
+}
+
+// cell is what stands in a table's field: of a figure with a fraction of a hundred or
+// more, whole numbers are enough.
+func cell(text string) string {
+	switch whole, fraction, ok := strings.Cut(text, "."); {
+	case text == "":
+		return "-"
+	case ok && len(whole) >= 3 && len(fraction) == 2 && strings.Trim(whole+fraction, "0123456789") == "":
+		return whole
+	}
+	return text
 }
 
 // plain writes a value without JSON's marks.
