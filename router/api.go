@@ -17,6 +17,7 @@ import (
 type Cluster interface {
 	Primaries
 
+	Partitions
 	// Lookup finds a group. known tells whether the group exists; the Group is
 	// nil where this node has no copy of it that is open.
 	Lookup(name string) (g Group, known bool)
@@ -275,6 +276,14 @@ type PartitionStatus struct {
 	Status   string `json:"status"`
 	Revision uint64 `json:"revision"`
 	Lag      uint64 `json:"lag"`
+	// Kind is data, or witness: it votes, and has no data.
+	Kind string `json:"kind,omitempty"`
+	// Leaving says that it is being taken out of its group, and wiped.
+	Leaving bool `json:"leaving,omitempty"`
+	// Replaces is the node whose copy leaves when this one votes.
+	Replaces string `json:"replaces,omitempty"`
+	// Progress is how far a copy is that joins.
+	Progress *Progress `json:"progress,omitempty"`
 	// Reason says why Status is not available, where that is known.
 	Reason string `json:"reason,omitempty"`
 	// Divergence is the last that was found of a copy on this node, its former ones

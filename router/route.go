@@ -26,6 +26,8 @@ const (
 	routeExport
 	routeTrust
 	routePrimary
+	routePartitions
+	routePartition
 	routeCount
 )
 
@@ -36,6 +38,7 @@ const (
 	get methods = 1 << iota
 	post
 	put
+	del
 )
 
 // routeSpec is a route's name in metrics and the methods it takes; the place in
@@ -53,7 +56,7 @@ var routeTable = [routeCount]routeSpec{
 	routeMetrics:      {"metrics", get},
 	routeStatus:       {"status", get},
 	routeGroups:       {"groups", get | post},
-	routeGroup:        {"group", get},
+	routeGroup:        {"group", get | del},
 	routeTransactions: {"transactions", post},
 	routeTransaction:  {"transaction", get},
 	routeQuery:        {"query", post},
@@ -63,13 +66,15 @@ var routeTable = [routeCount]routeSpec{
 	routeExport:       {"export", get},
 	routeTrust:        {"trust", post},
 	routePrimary:      {"primary", post},
+	routePartitions:   {"partitions", get | post},
+	routePartition:    {"partition", get | del},
 }
 
 // target is where a request goes.
 type target struct {
 	route route
 	group string
-	arg   string // a transaction's id, a table's name
+	arg   string // a transaction's id, a table's or a node's name
 }
 
 // locate finds the target of a path as it was sent: segments are taken apart
@@ -129,10 +134,15 @@ func routeWithin(segments []string) route {
 			return routeTrust
 		case "primary":
 			return routePrimary
+		case "partitions":
+			return routePartitions
 		}
 	case 2:
-		if segments[0] == "transactions" {
+		switch segments[0] {
+		case "transactions":
 			return routeTransaction
+		case "partitions":
+			return routePartition
 		}
 	case 3:
 		if segments[0] == "tables" && segments[2] == "rows" {
@@ -188,6 +198,8 @@ func methodOf(h *fasthttp.RequestHeader) methods {
 		return post
 	case fasthttp.MethodPut:
 		return put
+	case fasthttp.MethodDelete:
+		return del
 	}
 	return 0
 }
@@ -203,6 +215,9 @@ func (m methods) allow() string {
 	}
 	if m&put != 0 {
 		names = append(names, fasthttp.MethodPut)
+	}
+	if m&del != 0 {
+		names = append(names, fasthttp.MethodDelete)
 	}
 	return strings.Join(names, ", ")
 }

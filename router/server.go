@@ -204,9 +204,14 @@ func (s *Server) serveGroup(rq *request) *Problem {
 	}
 	switch rq.route {
 	case routeGroup:
+		if methodOf(&rq.ctx.Request.Header) == del {
+			return s.deleteGroup(rq)
+		}
 		return s.group(rq)
-	case routeVerify:
-		return s.verify(rq)
+	case routePartitions:
+		return s.partitions(rq)
+	case routePartition:
+		return s.partition(rq)
 	case routeExport:
 		return s.export(rq)
 	case routePrimary:
@@ -243,6 +248,8 @@ func (s *Server) serveGroup(rq *request) *Problem {
 		return s.getOutcome(rq, f)
 	case routeTrust:
 		return s.trust(rq)
+	case routeVerify:
+		return s.verify(rq)
 	case routeQuery:
 		return s.read(rq, f, s.query)
 	default:

@@ -13,6 +13,7 @@ var layers = []string{
 	"cmd/...",
 	"bench/...",
 	"router/node", // the composition root
+	"router/node/plan",
 	"router",
 	"router/order",
 	"router/tasks",

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"lockstep/engine"
@@ -64,6 +65,8 @@ type groupRow struct {
 	shard  uint64
 	labels map[string]string
 	copies int // how many it was made with
+	// first are the members that it began with, by replica.
+	first map[uint64]txlog.NodeID
 }
 
 type partitionRow struct {
@@ -179,9 +182,20 @@ func (c *catalog) addNode(row value.Value) error {
 }
 
 func (c *catalog) addGroup(row value.Value) error {
-	c.groups = append(c.groups, groupRow{
+	g := groupRow{
 		name: text(row, "name"), shard: uint64(number(row, "shard")), labels: labels(row, "labels"), copies: int(number(row, "copies")),
-	})
+		first: map[uint64]txlog.NodeID{},
+	}
+	for replica, node := range labels(row, "first") {
+		r, err := strconv.ParseUint(replica, 10, 64)
+		if err != nil {
+			return fmt.Errorf("group %s: %w", g.name, err)
+		}
+		if g.first[r], err = txlog.ParseNodeID(node); err != nil {
+			return fmt.Errorf("group %s: %w", g.name, err)
+		}
+	}
+	c.groups = append(c.groups, g)
 	return nil
 }
 
@@ -216,16 +230,31 @@ func otherNode(row value.Value, column string) (txlog.NodeID, error) {
 	return txlog.ParseNodeID(text(row, column))
 }
 
-// countCopies finds out with how many copies a group was made before that was noted.
+// countCopies finds out with which copies a group was made before that was noted.
 func (c *catalog) countCopies(g *groupRow) {
-	if g.copies != 0 {
+	if len(g.first) > 0 {
 		return
 	}
 	for _, p := range c.partitions {
 		if p.group == g.name && p.first != 0 {
-			g.copies++
+			g.first[p.first] = p.node
 		}
 	}
+	g.copies = max(g.copies, len(g.first))
+}
+
+// partition is a group's copy on a node.
+func (c *catalog) partition(group string, node txlog.NodeID) (partitionRow, bool) {
+	i := slices.IndexFunc(c.partitions, func(p partitionRow) bool { return p.group == group && p.node == node })
+	if i < 0 {
+		return partitionRow{}, false
+	}
+	return c.partitions[i], true
+}
+
+// wished are the copies of a group that shall be its members.
+func (c *catalog) wished(group string) []partitionRow {
+	return slices.DeleteFunc(c.copies(group), func(p partitionRow) bool { return p.leaving })
 }
 
 // eachRow visits a whole table, a page at a time, at one revision; none where the
@@ -288,7 +317,12 @@ func createGroup(version int64, name string, nodes []nodeRow, labels map[string]
 	}
 	row := step{"name": "params.name", "shard": "shard", "labels": "params.labels", "settings": "params.settings"}
 	if version > 1 {
-		row["copies"] = len(nodes)
+		row["copies"], row["first"] = len(nodes), "params.first"
+		first := map[string]string{}
+		for i, n := range nodes {
+			first[strconv.Itoa(i+1)] = n.id.String()
+		}
+		params["first"] = first
 	}
 	steps := []step{
 		{"get": step{"table": "counters", "key": []string{"'shard'"}, "as": "counter", "optional": true}},

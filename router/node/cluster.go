@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lockstep/router"
+	"lockstep/router/node/plan"
 	"lockstep/txlog"
 	"lockstep/txlog/peer"
 )
@@ -24,7 +25,7 @@ func (n *Node) Lookup(name string) (router.Group, bool) {
 	if name == systemGroup {
 		return nil, false
 	}
-	if c := n.copy(name); c != nil {
+	if c := n.copy(name); c != nil && !over(c.part.Closed()) { // a replica that is taken out of its group closes by itself
 		return c, true
 	}
 	if _, ok := n.catalog.Load().group(name); ok {
@@ -50,12 +51,16 @@ func (n *Node) CreateGroup(ctx context.Context, spec router.GroupSpec) (router.G
 		return router.GroupStatus{}, false, err
 	}
 	cat := n.catalog.Load()
-	nodes, err := chooseNodes(cat, spec)
-	if err != nil {
+	if err := checkSpec(spec); err != nil {
 		return router.GroupStatus{}, false, err
 	}
 	if _, ok := cat.group(spec.Name); ok {
-		return n.existing(ctx, cat, spec, nodes)
+		return n.existing(ctx, cat, spec)
+	}
+	n.hear(cat)
+	nodes, err := n.chooseNodes(cat, spec)
+	if err != nil {
+		return router.GroupStatus{}, false, err
 	}
 	doc, err := createGroup(cat.version, spec.Name, nodes, spec.Labels, spec.Settings)
 	if err != nil {
@@ -65,7 +70,7 @@ func (n *Node) CreateGroup(ctx context.Context, spec router.GroupSpec) (router.G
 		var p *router.Problem
 		if errors.As(err, &p) && p.Code == "already_exists" {
 			n.refresh()
-			return n.existing(ctx, n.catalog.Load(), spec, nodes)
+			return n.existing(ctx, n.catalog.Load(), spec)
 		}
 		return router.GroupStatus{}, false, err
 	}
@@ -74,36 +79,45 @@ func (n *Node) CreateGroup(ctx context.Context, spec router.GroupSpec) (router.G
 	return status, true, err
 }
 
-// chooseNodes finds the nodes that a new group's copies go to.
-func chooseNodes(cat *catalog, spec router.GroupSpec) ([]nodeRow, error) {
+// checkSpec refuses what can't be a group in any cluster.
+func checkSpec(spec router.GroupSpec) error {
 	invalid := func(format string, args ...any) error {
 		return &router.Problem{Code: "invalid", Group: spec.Name, Detail: fmt.Sprintf(format, args...)}
 	}
 	switch {
 	case !validName(spec.Name) || spec.Name == systemGroup:
-		return nil, invalid("%q can't be the name of a group: it begins with a letter and has lower-case letters, digits, '-' and '_'; %s is taken", spec.Name, systemGroup)
+		return invalid("%q can't be the name of a group: it begins with a letter and has lower-case letters, digits, '-' and '_'; %s is taken", spec.Name, systemGroup)
 	case len(spec.Nodes) > 0 && spec.Copies != 0 && spec.Copies != len(spec.Nodes):
-		return nil, invalid("%d nodes and %d copies are asked for: leave out copies", len(spec.Nodes), spec.Copies)
+		return invalid("%d nodes and %d copies are asked for: leave out copies", len(spec.Nodes), spec.Copies)
 	case len(spec.Nodes) == 0 && spec.Copies == 0:
-		return nil, invalid("give the names of nodes, or a number of copies")
+		return invalid("give the names of nodes, or a number of copies")
 	case max(len(spec.Nodes), spec.Copies) > maxCopies || spec.Copies < 0:
-		return nil, invalid("a group has 1 to %d copies", maxCopies)
+		return invalid("a group has 1 to %d copies", maxCopies)
 	}
-	if len(spec.Nodes) == 0 {
-		if spec.Copies > len(cat.nodes) {
-			return nil, invalid("%d copies need as many nodes, and the cluster has %d", spec.Copies, len(cat.nodes))
+	for i, name := range spec.Nodes {
+		if slices.Contains(spec.Nodes[:i], name) {
+			return invalid("the node %s is named twice", name)
 		}
-		return cat.nodes[:spec.Copies], nil
+	}
+	return nil
+}
+
+// chooseNodes finds the nodes that a new group's copies go to.
+func (n *Node) chooseNodes(cat *catalog, spec router.GroupSpec) ([]nodeRow, error) {
+	c := n.judged(cat)
+	chosen, refusal := c.On(spec.Name, spec.Nodes)
+	if len(spec.Nodes) == 0 {
+		chosen, refusal = c.New(spec.Name, spec.Copies)
+	}
+	switch {
+	case refusal != nil && (refusal.Code == plan.NotFound || spec.Copies > len(cat.nodes)):
+		return nil, &router.Problem{Code: "invalid", Group: spec.Name, Detail: refusal.Detail} // whatever becomes of the nodes
+	case refusal != nil:
+		return nil, problemOf(refusal)
 	}
 	var nodes []nodeRow
-	for _, name := range spec.Nodes {
-		row, ok := cat.named(name)
-		if !ok {
-			return nil, invalid("the cluster has no node %q", name)
-		}
-		if slices.ContainsFunc(nodes, func(other nodeRow) bool { return other.id == row.id }) {
-			return nil, invalid("the node %s is named twice", name)
-		}
+	for _, node := range chosen {
+		row, _ := cat.node(txlog.NodeID(node.ID))
 		nodes = append(nodes, row)
 	}
 	return nodes, nil
@@ -111,13 +125,14 @@ func chooseNodes(cat *catalog, spec router.GroupSpec) ([]nodeRow, error) {
 
 // existing answers for a group that is there already: granted if it is what was
 // asked for.
-func (n *Node) existing(ctx context.Context, cat *catalog, spec router.GroupSpec, nodes []nodeRow) (router.GroupStatus, bool, error) {
-	copies := cat.copies(spec.Name)
-	same := len(copies) == len(nodes)
+func (n *Node) existing(ctx context.Context, cat *catalog, spec router.GroupSpec) (router.GroupStatus, bool, error) {
+	g, _ := cat.group(spec.Name)
+	copies := cat.wished(spec.Name)
+	same := len(copies) == len(spec.Nodes)
 	for _, p := range copies {
-		same = same && (len(spec.Nodes) == 0 || slices.ContainsFunc(nodes, func(row nodeRow) bool { return row.id == p.node }))
+		same = same && slices.Contains(spec.Nodes, cat.nodeName(p.node))
 	}
-	if !same {
+	if !same && (len(spec.Nodes) > 0 || g.copies != spec.Copies) {
 		return router.GroupStatus{}, false, &router.Problem{Code: "already_exists", Group: spec.Name, Detail: "the group exists with other copies"}
 	}
 	status, err := n.waitForGroup(ctx, spec.Name)

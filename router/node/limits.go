@@ -74,6 +74,9 @@ const (
 	// maxExports is how many recordings a node writes at once: each reads the disk,
 	// and hashes or compresses on a core.
 	maxExports = 4
+	// changeAttempts bounds how often a change of nodes or copies is judged anew where
+	// the catalog changed between the judgement and the change.
+	changeAttempts = 5
 	// maxSystemVoters is how many copies of the catalog have a vote.
 	maxSystemVoters = 5
 	// maxCopies is how many copies a group can be made with: each transaction is

@@ -65,7 +65,8 @@ type Node struct {
 	rebuilds  map[string]*rebuild
 	evidence  []*Evidence
 	condemned map[string]bool
-	stopping  bool // nothing is added to work any more by those that are no part of it
+	kept      []uint64 // shards of which a former replica is still on disk
+	stopping  bool     // nothing is added to work any more by those that are no part of it
 
 	guarding sync.Mutex
 	guards   map[string]*guard // by group
@@ -76,6 +77,7 @@ type Node struct {
 	reading  sync.Mutex // held while the catalog is read anew, so that it never goes back
 	statuses statuses
 	exports  chan struct{} // holds one for each recording being written
+	swept    atomic.Uint64 // the catalog's revision, and one, by which former replicas were last wiped
 	draining atomic.Bool
 	ready    chan struct{} // closed when the node is first ready
 	failed   chan error    // the first fatal error
@@ -280,6 +282,9 @@ func (n *Node) Stop(ctx context.Context) error {
 	n.mu.Unlock()
 	n.work.Wait()
 	for _, c := range n.allCopies() {
+		if over(c.part.Closed()) {
+			continue // it has left its group
+		}
 		if err := c.part.Flush(); err != nil {
 			errs = append(errs, err)
 		}

@@ -53,6 +53,9 @@ func (n *Node) reconcile(ctx context.Context, sys *copyOf) error {
 	if err := n.mend(ctx, sys); err != nil && ctx.Err() == nil {
 		n.cfg.Log.Info("a copy that differs is not replaced yet; trying again", "reason", err)
 	}
+	if err := n.dropOld(ctx); err != nil && ctx.Err() == nil {
+		n.cfg.Log.Info("a copy that is removed is not wiped yet; trying again", "reason", err)
+	}
 	if err := n.startMissing(); err != nil {
 		return err
 	}
@@ -95,7 +98,7 @@ func (n *Node) startMissing() error {
 			continue
 		}
 		cfg, mine := n.groupConfig(cat, g)
-		if !mine || n.isCondemned(g.name, cfg.Shard, cfg.Replica) {
+		if !mine || n.isCondemned(g.name, cfg.Shard, cfg.Replica) || n.waitsForWipe(cfg.Shard) {
 			continue
 		}
 		c, err := n.startCopy(g.name, cfg)
@@ -125,20 +128,15 @@ func (n *Node) enlist(c *copyOf, replica uint64) bool {
 // groupConfig says how this node's copy of a group begins; mine is false where
 // it should have none.
 func (n *Node) groupConfig(cat *catalog, g groupRow) (cfg txlog.GroupConfig, mine bool) {
-	cfg = txlog.GroupConfig{Shard: g.shard, Members: map[uint64]txlog.NodeID{}}
-	for _, p := range cat.copies(g.name) {
-		if p.first != 0 {
-			cfg.Members[p.first] = p.node
-		}
-		if p.node == n.id {
-			cfg.Replica, mine = p.replica, true
-			cfg.Join = p.replica != p.first
-		}
+	p, mine := cat.partition(g.name, n.id)
+	if !mine {
+		return cfg, false
 	}
-	if cfg.Join {
-		cfg.Members, cfg.NonVoting = nil, true
+	cfg = txlog.GroupConfig{Shard: g.shard, Replica: p.replica, Members: g.first}
+	if p.replica != p.first {
+		cfg.Members, cfg.Join, cfg.NonVoting = nil, true, true
 	}
-	return cfg, mine
+	return cfg, true
 }
 
 // isCondemned tells whether a copy must not be opened: it differs from the others,

@@ -21,6 +21,10 @@ type nodeReport struct {
 	// Languages are the versions of the language that its program knows.
 	Languages []uint32              `json:"languages"`
 	Groups    map[string]copyReport `json:"groups"`
+	// Catalog is the revision of the catalog that the node has made its copies agree
+	// with; of the shards Kept it still has something on disk of a former replica.
+	Catalog uint64   `json:"catalog"`
+	Kept    []uint64 `json:"kept,omitempty"`
 }
 
 // copyReport is what a node says of its copy of a group.
@@ -119,7 +123,7 @@ func (n *Node) statusLoop() {
 	}
 }
 
-func over(done chan struct{}) bool {
+func over(done <-chan struct{}) bool {
 	if done == nil {
 		return true
 	}
@@ -157,6 +161,12 @@ func (n *Node) report() nodeReport {
 	r := nodeReport{Name: n.cfg.Name, Version: Version, Status: "available", Languages: n.env.Versions(), Groups: map[string]copyReport{}}
 	if n.draining.Load() {
 		r.Status = "draining"
+	}
+	n.mu.Lock()
+	r.Kept = slices.Clone(n.kept)
+	n.mu.Unlock()
+	if swept := n.swept.Load(); swept > 0 {
+		r.Catalog = swept - 1
 	}
 	for _, c := range n.allCopies() {
 		pos := c.part.Position()
@@ -260,7 +270,7 @@ func (n *Node) groupStatus(cat *catalog, g groupRow) router.GroupStatus {
 	for _, p := range copies {
 		s.Partitions = append(s.Partitions, n.partitionStatus(cat, p, reports, primary, s.Revision))
 	}
-	if have < len(copies) {
+	if have < max(len(copies), g.copies) {
 		s.Durability = fmt.Sprintf("%d copies", have)
 	}
 	return s
@@ -287,11 +297,16 @@ func heldText(cat *catalog, copies []partitionRow, differ []uint64) string {
 }
 
 func (n *Node) partitionStatus(cat *catalog, p partitionRow, reports map[txlog.NodeID]copyReport, primary txlog.NodeID, revision uint64) router.PartitionStatus {
-	s := router.PartitionStatus{Node: cat.nodeName(p.node), Role: "subscriber", Status: "unavailable"}
+	s := router.PartitionStatus{Node: cat.nodeName(p.node), Role: "subscriber", Status: "unavailable", Kind: p.kind, Leaving: p.leaving}
+	if p.replaces != 0 {
+		s.Replaces = cat.nodeName(p.replaces)
+	}
 	voters := reports[primary].Voters
 	switch {
 	case p.node == primary:
 		s.Role = "primary"
+	case p.kind == kindWitness:
+		s.Role = "witness"
 	case voters != nil && !slices.Contains(voters, p.replica):
 		s.Role = "joining"
 	}
@@ -307,6 +322,9 @@ func (n *Node) partitionStatus(cat *catalog, p partitionRow, reports map[txlog.N
 	}
 	if s.Revision < revision {
 		s.Lag = revision - s.Revision
+	}
+	if s.Role == "joining" {
+		s.Progress = &router.Progress{Revision: s.Revision, Of: max(revision, s.Revision)}
 	}
 	return s
 }

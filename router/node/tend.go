@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -50,24 +51,28 @@ func (n *Node) noteVoters(g *guard, members txlog.Membership) {
 	}
 }
 
-// asWished tells whether exactly the catalog's copies are members, and vote.
+// asWished tells whether exactly the catalog's copies are members, and vote, and none
+// is to make room.
 func (n *Node) asWished(cat *catalog, group string, members *txlog.Membership) bool {
 	copies := cat.copies(group)
 	return len(copies) == len(members.Members) && !slices.ContainsFunc(copies, func(p partitionRow) bool {
 		m, ok := members.Find(p.replica)
-		return !ok || !m.Voting || m.Node != p.node
+		return !ok || !m.Voting || m.Node != p.node || p.leaving || p.replaces != 0
 	})
 }
 
 // changeMembers takes the steps that are possible now. Voters are taken out one at
-// a time, and the next only when the newcomer in the place of the last one votes:
-// a group that was left to one voter would be lost with it.
+// a time. Where that would leave one alone, newcomers are waited for: a group that
+// was left to one voter would be lost with it.
 func (n *Node) changeMembers(ctx context.Context, c *copyOf, g *guard, cat *catalog, members *txlog.Membership) error {
-	copies := cat.copies(c.name)
+	copies := cat.wished(c.name)
 	var leaving []txlog.Member
-	joining := false
+	joining, voters := false, 0
 	for _, m := range members.Members {
 		wished := slices.ContainsFunc(copies, func(p partitionRow) bool { return p.replica == m.Replica })
+		if m.Voting {
+			voters++
+		}
 		switch {
 		case wished:
 			joining = joining || !m.Voting
@@ -79,17 +84,27 @@ func (n *Node) changeMembers(ctx context.Context, c *copyOf, g *guard, cat *cata
 			}
 		}
 	}
+	if err := n.settleRows(ctx, c, cat, members); err != nil {
+		return err
+	}
 	added, err := n.addMissing(ctx, c, copies, members)
 	if err != nil || added {
 		return err
 	}
 	if joining {
-		return n.promote(ctx, c, g, cat, members)
+		if err := n.promote(ctx, c, g, cat, members); err != nil || voters <= 2 {
+			return err
+		}
 	}
-	if len(leaving) == 0 {
+	return n.takeOutOne(ctx, c, cat, leaving)
+}
+
+// takeOutOne takes one voter out of the group, those that are away first: those that
+// are there can still vote on it.
+func (n *Node) takeOutOne(ctx context.Context, c *copyOf, cat *catalog, leaving []txlog.Member) error {
+	if len(leaving) == 0 || n.halted("take out of "+c.name) {
 		return nil
 	}
-	// Who is away first: those that are there can still vote on it.
 	slices.SortStableFunc(leaving, func(a, b txlog.Member) int {
 		return place(n.statuses.reachable(a.Node) || a.Node == n.id) - place(n.statuses.reachable(b.Node) || b.Node == n.id)
 	})
@@ -97,6 +112,34 @@ func (n *Node) changeMembers(ctx context.Context, c *copyOf, g *guard, cat *cata
 		return n.handOverGroup(ctx, c) // another primary takes this one out
 	}
 	return n.takeOut(ctx, c, leaving[0])
+}
+
+// settleRows notes in the catalog what has come true of it: a copy that was to leave
+// is no member, so that its node wipes it, and one in another's place votes, so that
+// the other leaves.
+func (n *Node) settleRows(ctx context.Context, c *copyOf, cat *catalog, members *txlog.Membership) error {
+	for _, p := range cat.copies(c.name) {
+		m, member := members.Find(p.replica)
+		procedure := ""
+		switch {
+		case p.leaving && !member:
+			procedure = "end_partition"
+		case !p.leaving && p.replaces != 0 && member && m.Voting:
+			procedure = "end_move"
+		}
+		if procedure == "" || n.halted(procedure+" "+c.name) {
+			continue
+		}
+		doc, err := json.Marshal(call(procedure, map[string]any{"group": c.name, "node": p.node.String(), "replica": p.replica}))
+		if err != nil {
+			return err
+		}
+		if _, err := n.systemCopy().execute(ctx, doc); err != nil {
+			return fmt.Errorf("note in the catalog that a copy has come or gone: %w", err)
+		}
+		n.refresh()
+	}
+	return nil
 }
 
 func place(later bool) int {
@@ -127,13 +170,21 @@ func (n *Node) addMissing(ctx context.Context, c *copyOf, copies []partitionRow,
 			}
 			continue
 		}
-		if err := c.log.AddNonVoting(ctx, p.replica, p.node); err != nil {
+		if n.halted("let in to " + c.name) {
+			continue
+		}
+		if err := n.letIn(ctx, c, p); err != nil {
 			return added, err
 		}
 		added = true
 		n.cfg.Log.Info("a copy joins its group", "group", c.name, "replica", p.replica, "at", n.catalog.Load().nodeName(p.node))
 	}
 	return added, nil
+}
+
+// letIn makes a copy a member.
+func (n *Node) letIn(ctx context.Context, c *copyOf, p partitionRow) error {
+	return c.log.AddNonVoting(ctx, p.replica, p.node)
 }
 
 // promote gives their vote to those who have reached what this copy had a while
@@ -157,6 +208,9 @@ func (n *Node) promote(ctx context.Context, c *copyOf, g *guard, cat *catalog, m
 			if alone && copied.Revision == 0 {
 				return n.reopen(ctx, c)
 			}
+			continue
+		}
+		if n.halted("promote in " + c.name) {
 			continue
 		}
 		if err := c.log.Promote(ctx, m.Replica, m.Node); err != nil {
