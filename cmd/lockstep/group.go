@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,7 +15,7 @@ import (
 )
 
 func (a *app) groupCommand() *cobra.Command {
-	return a.family("group", "Make, list and mend redundancy groups", a.groupCreate(), a.groupList(), a.groupTrust(), a.groupHandover())
+	return a.family("group", "Make, list, mend and delete redundancy groups", a.groupCreate(), a.groupList(), a.groupGet(), a.groupDelete(), a.groupTrust(), a.groupHandover())
 }
 
 func (a *app) groupCreate() *cobra.Command {
@@ -65,15 +68,11 @@ func (a *app) createGroup(cmd *cobra.Command, conn *connection, form format, g c
 	if err != nil {
 		return err
 	}
-	return a.show(form, doc, func(w io.Writer) error { return jsonTable(w, doc) })
+	return a.show(form, doc, func(w io.Writer) error { return oneGroup(w, doc) })
 }
 
 func (a *app) groupTrust() *cobra.Command {
-	var (
-		conn connection
-		form format
-	)
-	c := &cobra.Command{
+	return a.asks(&cobra.Command{
 		Use:   "trust GROUP NODE",
 		Short: "Say which copy is right, where copies differ and no majority agrees",
 		Long: `Copies of a group that differ are settled by the majority. Where there is none the
@@ -81,57 +80,108 @@ group takes no changes, and somebody who knows the data has to say which copy is
 the others are then built anew from the one on NODE. Their old data is kept aside, in
 the folder "checks" of each node's data.`,
 		Args: cobra.ExactArgs(2),
-		RunE: a.runs(func(cmd *cobra.Command, args []string) error {
-			cl, err := conn.client()
-			if err != nil {
-				return err
-			}
-			defer cl.Close()
-			ctx, cancel := conn.context(cmd)
-			defer cancel()
-			stop := a.waiting("comparing the copies of " + args[0])
-			doc, err := cl.Trust(ctx, args[0], args[1])
-			stop()
-			if err != nil {
-				return err
-			}
-			return a.show(form, doc, func(w io.Writer) error { return jsonTable(w, doc) })
-		}),
-	}
-	conn.flags(c)
-	form.flag(c)
-	return c
+	}, asking{
+		what: func(args []string) string { return "comparing the copies of " + args[0] },
+		do: func(ctx context.Context, cl *client.Client, args []string) (json.RawMessage, error) {
+			return cl.Trust(ctx, args[0], args[1])
+		},
+	})
 }
 
 func (a *app) groupList() *cobra.Command {
-	var (
-		conn connection
-		form format
-	)
-	c := &cobra.Command{
+	return a.asks(&cobra.Command{
 		Use:   "list",
 		Short: "List the groups",
 		Args:  cobra.NoArgs,
-		RunE: a.runs(func(cmd *cobra.Command, _ []string) error {
-			cl, err := conn.client()
-			if err != nil {
-				return err
+	}, asking{
+		what: func([]string) string { return "asking for the groups" },
+		do: func(ctx context.Context, cl *client.Client, _ []string) (json.RawMessage, error) {
+			return cl.Groups(ctx)
+		},
+		table: groupTable,
+	})
+}
+
+func (a *app) groupGet() *cobra.Command {
+	return a.asks(&cobra.Command{
+		Use:   "get GROUP",
+		Short: "Show one group and its copies",
+		Args:  cobra.ExactArgs(1),
+	}, asking{
+		what: func(args []string) string { return "asking for the group " + args[0] },
+		do: func(ctx context.Context, cl *client.Client, args []string) (json.RawMessage, error) {
+			return cl.Group(ctx, args[0])
+		},
+		table: oneGroup,
+	})
+}
+
+func (a *app) groupDelete() *cobra.Command {
+	var yes bool
+	c := a.works(&cobra.Command{
+		Use:   "delete GROUP --yes",
+		Short: "Delete a group with all its data",
+		Long: `Delete a group: all its copies are wiped from the disks of their nodes, for good. Nodes
+that are away wipe theirs when they are back. The name can be used again.
+
+On a terminal it asks for the group's name; in a script give --yes.`,
+		Args: cobra.ExactArgs(1),
+	}, working{
+		asking: asking{what: func(args []string) string { return "deleting the group " + args[0] }},
+		work: func(ctx context.Context, cl *client.Client, args []string, wait bool) (json.RawMessage, error) {
+			return cl.DeleteGroup(ctx, args[0], wait)
+		},
+		before: func(args []string) error {
+			if yes {
+				return nil
 			}
-			defer cl.Close()
-			ctx, cancel := conn.context(cmd)
-			defer cancel()
-			stop := a.waiting("asking " + conn.first(cl))
-			doc, err := cl.Groups(ctx)
-			stop()
-			if err != nil {
-				return err
-			}
-			return a.show(form, doc, func(w io.Writer) error { return groupTable(w, doc) })
-		}),
-	}
-	conn.flags(c)
-	form.flag(c)
+			return a.confirm(args[0])
+		},
+		gone: []string{"unknown_group"},
+	})
+	c.Flags().BoolVar(&yes, "yes", false, "delete it without asking")
 	return c
+}
+
+// confirm has a person type the name of what is about to be destroyed.
+func (a *app) confirm(name string) error {
+	if !isTerminal(a.in) {
+		return usagef("this deletes all data of %s for good: give --yes if that is meant", name)
+	}
+	fmt.Fprintf(a.err, "This deletes all data of %s for good. Type its name to go on: ", name)
+	var typed string
+	if _, err := fmt.Fscanln(a.in, &typed); err != nil || typed != name {
+		return usagef("nothing was deleted: the name was not typed")
+	}
+	return nil
+}
+
+// oneGroup shows a group and its copies.
+func oneGroup(w io.Writer, doc json.RawMessage) error {
+	var g struct {
+		client.GroupStatus
+		Durability string            `json:"durability"`
+		Labels     map[string]string `json:"labels"`
+	}
+	if err := json.Unmarshal(doc, &g); err != nil {
+		return fmt.Errorf("the answer is no group: %w", err)
+	}
+	t := newTable(w, "GROUP", "PRIMARY", "REVISION", "COPIES", "DURABILITY", "LABELS")
+	t.add(g.Name, g.Primary, g.Revision, len(g.Partitions), g.Durability, joinPairs(g.Labels))
+	if err := t.write(w); err != nil || len(g.Partitions) == 0 {
+		return err
+	}
+	fmt.Fprintln(w)
+	return partitionTable(w, doc)
+}
+
+// joinPairs writes what parsePairs reads.
+func joinPairs(pairs map[string]string) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(pairs)) {
+		list = append(list, name+"="+pairs[name])
+	}
+	return strings.Join(list, ",")
 }
 
 // groupTable shows the list, a line a group.

@@ -80,7 +80,7 @@ Exit codes: 0 done, 1 refused or aborted, 2 wrong usage, 3 unavailable (try agai
 	}
 	add("run", a.devCommand(), a.serveCommand())
 	add("use", a.txCommand(), a.queryCommand(), a.schemaCommand())
-	add("operate", a.groupCommand(), a.statusCommand(), a.verifyCommand(), a.replayCommand())
+	add("operate", a.groupCommand(), a.partitionCommand(), a.statusCommand(), a.verifyCommand(), a.replayCommand())
 	return root
 }
 

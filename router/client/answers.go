@@ -135,6 +135,11 @@ type PartitionStatus struct {
 	Revision uint64 `json:"revision"`
 	Lag      uint64 `json:"lag"` // revisions behind the primary
 	Reason   string `json:"reason"`
+	Kind     string `json:"kind"`     // data or witness
+	Leaving  bool   `json:"leaving"`  // it is being taken out of its group, and wiped
+	Replaces string `json:"replaces"` // the node whose copy leaves when this one votes
+	// Progress is how far a copy is that joins; nil for others.
+	Progress *Progress `json:"progress"`
 	// Divergence is the last that was found of a copy on this node.
 	Divergence *Divergence `json:"divergence"`
 }

@@ -56,7 +56,7 @@ func (n *Node) reconcile(ctx context.Context, sys *copyOf) error {
 	if err := n.dropOld(ctx); err != nil && ctx.Err() == nil {
 		n.cfg.Log.Info("a copy that is removed is not wiped yet; trying again", "reason", err)
 	}
-	if err := n.startMissing(); err != nil {
+	if err := n.startMissing(ctx); err != nil {
 		return err
 	}
 	n.clearReplaced(ctx)
@@ -74,8 +74,8 @@ func (n *Node) refresh() {
 	n.reading.Lock()
 	defer n.reading.Unlock()
 	sys := n.systemCopy()
-	if sys.part.Position().Revision == n.catalog.Load().revision {
-		return
+	if sys.part.Position().Revision <= n.catalog.Load().revision {
+		return // a copy that was opened anew may have to catch up first
 	}
 	c, err := readCatalog(sys.part)
 	if err != nil {
@@ -90,14 +90,24 @@ func (n *Node) refresh() {
 	n.catalog.Store(c)
 }
 
-// startMissing starts the copies that should be here and are not.
-func (n *Node) startMissing() error {
+// startMissing starts the copies that should be here and are not. One that has nothing
+// on disk is begun only by what the cluster's catalog says now: after a start the
+// catalog's copy here may still name a replica that was wiped.
+func (n *Node) startMissing(ctx context.Context) error {
 	cat := n.catalog.Load()
 	for _, g := range cat.groups {
 		if n.copy(g.name) != nil {
 			continue
 		}
 		cfg, mine := n.groupConfig(cat, g)
+		if mine && !n.host.HasData(cfg.Shard, cfg.Replica) {
+			if err := n.CatchUp(ctx); err != nil {
+				return err
+			}
+			if fresh := n.catalog.Load(); fresh.revision != cat.revision {
+				return n.startMissing(ctx)
+			}
+		}
 		if !mine || n.isCondemned(g.name, cfg.Shard, cfg.Replica) || n.waitsForWipe(cfg.Shard) {
 			continue
 		}

@@ -24,16 +24,24 @@ func (n *Node) dropOld(ctx context.Context) error {
 	if n.swept.Load() == cat.revision+1 {
 		return nil
 	}
+	found, err := n.folder.replicas()
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(found, func(r localReplica) bool { return !n.keeps(cat, r) }) {
+		// After a start the catalog's copy may be behind what this node has acted on
+		// before: only what the cluster's catalog says now ends a copy.
+		if err := n.CatchUp(ctx); err != nil {
+			return err
+		}
+		cat = n.catalog.Load()
+	}
 	for _, c := range n.allCopies() {
 		if c.name != systemGroup && !n.keeps(cat, localReplica{c.shard, c.log.Replica()}) {
 			if err := n.retire(ctx, c); err != nil {
 				return err
 			}
 		}
-	}
-	found, err := n.folder.replicas()
-	if err != nil {
-		return err
 	}
 	var kept []uint64
 	var errs []error
