@@ -16,6 +16,9 @@ type Config struct {
 	// Forwarder reaches nodes that have a copy of a group that this node lacks;
 	// nil: such groups are refused with 503.
 	Forwarder Forwarder
+	// Tasks keeps the tasks of applications and tells who holds which; nil: this
+	// front serves none.
+	Tasks Tasks
 	// Log takes panics and broken streams; nil: the process's default.
 	Log *slog.Logger
 	// Registry is where metrics are registered and what /metrics shows, so that

@@ -44,6 +44,10 @@
 // node's copy or relayed from another's; a client that takes it too slowly is let
 // go, for it holds a state on the node's disk.
 //
+// Tasks (tasks.go) are the node's to tell of and to keep; here is only their form:
+// which group a name belongs to, versions as ETags, and a wait for the next
+// assignment that ends before the request's deadline, with what is.
+//
 // # Limits
 //
 // limits.go and Config bound everything that a client can make grow: heads,

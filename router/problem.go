@@ -69,6 +69,7 @@ var ruleTable = [...]rule{
 	{"not_found", 404, "Not found", false, notApplied, false},
 	{"method_not_allowed", 405, "The method is not allowed here", false, notApplied, false},
 	{"already_exists", 409, "It exists already, and is different", false, notApplied, false},
+	{"fenced", 409, "The task is held under another epoch", false, notApplied, false},
 	{"change_in_progress", 409, "Another change is under way", true, notApplied, false},
 	{"node_unavailable", 409, "The node does not answer", true, notApplied, false},
 	{"node_draining", 409, "The node is draining or drained", false, notApplied, false},

@@ -28,6 +28,10 @@ const (
 	routePrimary
 	routePartitions
 	routePartition
+	routeTasks
+	routeTask
+	routeTaskRelease
+	routeTaskLogs
 	routeCount
 )
 
@@ -68,13 +72,17 @@ var routeTable = [routeCount]routeSpec{
 	routePrimary:      {"primary", post},
 	routePartitions:   {"partitions", get | post},
 	routePartition:    {"partition", get | del},
+	routeTasks:        {"tasks", get},
+	routeTask:         {"task", get | put | del},
+	routeTaskRelease:  {"task_release", post},
+	routeTaskLogs:     {"task_logs", get},
 }
 
 // target is where a request goes.
 type target struct {
 	route route
 	group string
-	arg   string // a transaction's id, a table's or a node's name
+	arg   string // a transaction's id, a table's, a node's or a task's name
 }
 
 // locate finds the target of a path as it was sent: segments are taken apart
@@ -91,6 +99,11 @@ func locate(path []byte) target {
 		return target{route: routeStatus}
 	case "/v1/groups":
 		return target{route: routeGroups}
+	case "/v1/tasks":
+		return target{route: routeTasks}
+	}
+	if task, ok := strings.CutPrefix(string(path), "/v1/tasks/"); ok {
+		return locateTask(task)
 	}
 	const prefix = "/v1/groups/"
 	if len(path) <= len(prefix) || string(path[:len(prefix)]) != prefix {

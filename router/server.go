@@ -193,6 +193,8 @@ func (s *Server) serve(rq *request) *Problem {
 		return s.answerDocument(rq, fasthttp.StatusOK, s.cfg.Cluster.Status())
 	case routeGroups:
 		return s.groups(rq)
+	case routeTasks, routeTask, routeTaskRelease, routeTaskLogs:
+		return s.serveTasks(rq)
 	}
 	return s.serveGroup(rq)
 }

@@ -38,7 +38,19 @@ type setting struct {
 	show  func(c *serveConfig) any // its value; nil where there is no default
 }
 
-func (s *setting) key() string { return strings.ReplaceAll(s.name, "-", "_") }
+// sections of the file hold settings whose names begin alike: --tasks-commands is
+// tasks.commands there, or commands below tasks.
+var sections = [...]string{"tasks"}
+
+// key is a setting's in the file.
+func (s *setting) key() string {
+	for _, section := range sections {
+		if rest, ok := strings.CutPrefix(s.name, section+"-"); ok {
+			return section + "." + strings.ReplaceAll(rest, "-", "_")
+		}
+	}
+	return strings.ReplaceAll(s.name, "-", "_")
+}
 
 // help is the line of --help: what it is, and the default.
 func (s *setting) help() string {
@@ -49,7 +61,9 @@ func (s *setting) help() string {
 	return fmt.Sprintf("%s (default %v)", s.usage, s.show(&c))
 }
 
-func (s *setting) variable() string { return "LOCKSTEP_" + strings.ToUpper(s.key()) }
+func (s *setting) variable() string {
+	return "LOCKSTEP_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
+}
 
 // serveConfig is what serve works with: the node's own configuration, and how the
 // process keeps its log.
@@ -110,6 +124,12 @@ func settings() []setting {
 		{"scrub-bytes", "BYTES", oneValue, "how many bytes a second are read for that at most",
 			func(c *serveConfig, t string) error { return setInt(&c.node.ScrubBytes, t) },
 			func(c *serveConfig) any { return c.node.ScrubBytes }},
+		{"tasks-commands", "PATH,...", list, "programs that tasks may have this node run, absolute paths or NAME=PATH (default none)",
+			func(c *serveConfig, t string) error { c.node.Commands = splitList(t); return nil }, nil},
+		{"tasks-webhook-hosts", "HOST,...", list, "hosts that tasks may have this node call, for example hooks.example.org or *.example.org (default none)",
+			func(c *serveConfig, t string) error { c.node.WebhookHosts = splitList(t); return nil }, nil},
+		{"tasks-webhook-secret", "TEXT", oneValue, "signs these calls (X-Lockstep-Signature-256); better given by file or environment",
+			func(c *serveConfig, t string) error { c.node.WebhookSecret = t; return nil }, nil},
 		{"log-level", "LEVEL", oneValue, "debug, info, warn or error",
 			func(c *serveConfig, t string) error { return setLevel(&c.logLevel, t) },
 			func(c *serveConfig) any { return strings.ToLower(c.logLevel.String()) }},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -58,8 +59,12 @@ func parseConfig(text []byte, values map[string]string) error {
 	for i := range all {
 		known[all[i].key()] = &all[i]
 	}
-	for i := 0; i < len(root.Content); i += 2 {
-		key, node := root.Content[i], root.Content[i+1]
+	content, err := flat(root.Content)
+	if err != nil {
+		return err
+	}
+	for i := 0; i < len(content); i += 2 {
+		key, node := content[i], content[i+1]
 		one, ok := known[key.Value]
 		if !ok {
 			return fmt.Errorf("line %d: unknown key %q; known are %s", key.Line, key.Value, strings.Join(sortedNames(known), ", "))
@@ -74,6 +79,28 @@ func parseConfig(text []byte, values map[string]string) error {
 		values[one.name] = value
 	}
 	return nil
+}
+
+// flat has the keys of sections written out: "tasks.commands" for "commands" below
+// "tasks".
+func flat(content []*yaml.Node) ([]*yaml.Node, error) {
+	var out []*yaml.Node
+	for i := 0; i < len(content); i += 2 {
+		key, node := content[i], content[i+1]
+		if !slices.Contains(sections[:], key.Value) {
+			out = append(out, key, node)
+			continue
+		}
+		if node.Kind != yaml.MappingNode {
+			return nil, fmt.Errorf("line %d: %s: wants its settings below it", node.Line, key.Value)
+		}
+		for j := 0; j < len(node.Content); j += 2 {
+			inner := *node.Content[j]
+			inner.Value = key.Value + "." + inner.Value
+			out = append(out, &inner, node.Content[j+1])
+		}
+	}
+	return out, nil
 }
 
 // text gives a node's value in the form that flags and variables have.

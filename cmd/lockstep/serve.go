@@ -155,6 +155,7 @@ func (a *app) serve(ctx context.Context, cfg serveConfig) error {
 		log.Warn("an environment variable is not known and has no effect", "variable", name)
 	}
 	cfg.node.Log = log
+	cfg.node.Keeper = keeperCommand()
 	ctx, cancel := untilSignal(ctx)
 	defer cancel()
 	n, err := node.Start(ctx, cfg.node)

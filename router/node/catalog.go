@@ -22,7 +22,7 @@ var catalogSchema []byte
 // gives the catalog the schema of its own program where that is a later one; which it
 // has stands in a counter, catalogCounter.
 const (
-	catalogVersion = 2
+	catalogVersion = 3
 	catalogCounter = "catalog_schema"
 )
 
@@ -39,6 +39,7 @@ type catalog struct {
 	nodes      []nodeRow // by name
 	groups     []groupRow
 	partitions []partitionRow
+	tasks      []taskRow               // of applications, by name
 	removed    map[txlog.NodeID]string // nodes that are gone for good, with their names
 }
 
@@ -145,7 +146,7 @@ func readCatalog(p *partition.Partition) (*catalog, error) {
 		add   func(value.Value) error
 	}{
 		{"counters", c.addCounter}, {"nodes", c.addNode}, {"groups", c.addGroup}, {"partitions", c.addPartition},
-		{"removed_nodes", c.addRemoved},
+		{"removed_nodes", c.addRemoved}, {"tasks", c.addTask},
 	} {
 		if err := eachRow(v, t.table, t.add); err != nil {
 			return nil, fmt.Errorf("read the catalog: %w", err)

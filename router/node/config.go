@@ -9,6 +9,7 @@ import (
 
 	"lockstep/engine/lang"
 	"lockstep/engine/program"
+	"lockstep/router/tasks"
 	"lockstep/txlog"
 )
 
@@ -49,13 +50,24 @@ type Config struct {
 	ScrubEvery time.Duration
 	// ScrubBytes is how many bytes a second this node reads for that at most.
 	ScrubBytes int
+	// Commands are the programs that tasks may have this node run, and WebhookHosts
+	// the hosts that they may have it call (tasks.Allow); WebhookSecret signs these
+	// calls.
+	Commands      []string
+	WebhookHosts  []string
+	WebhookSecret string
+	// Keeper is the command line that runs tasks.Keep; empty: this node can run no
+	// commands.
+	Keeper []string
 	// Log takes what people may want to know.
 	Log *slog.Logger
 
 	// plant makes a copy go wrong, and halt has the building of a copy anew stop
 	// before a step. Only tests of this package can set them.
-	plant func(group string, sm txlog.StateMachine) txlog.StateMachine
-	halt  func(step string) bool
+	// taskTimes are those of the runner; zero fields are as in production.
+	taskTimes tasks.Times
+	plant     func(group string, sm txlog.StateMachine) txlog.StateMachine
+	halt      func(step string) bool
 	// catalogSchema is the built-in schema, and catalogVersion its number; tests have a node be one
 	// of another program.
 	catalogSchema  []byte
@@ -134,7 +146,14 @@ func (c *Config) Validate() error {
 	if c.QueryBudget < 1 || c.QueryBudget > program.MaxQueryBudget {
 		return fmt.Errorf("query_budget is %d: give how many times a transaction's budget a query may use, 1 to %d", c.QueryBudget, program.MaxQueryBudget)
 	}
+	if err := c.allow().Valid(); err != nil {
+		return err
+	}
 	return c.validateChecks()
+}
+
+func (c *Config) allow() *tasks.Allow {
+	return &tasks.Allow{Commands: c.Commands, Hosts: c.WebhookHosts}
 }
 
 func (c *Config) validateChecks() error {

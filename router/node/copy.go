@@ -89,6 +89,7 @@ func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 	n.orders.Add(o)
 	n.work.Go(func() { n.driveChanges(c) })
 	n.work.Go(func() { n.keepPrimary(c) })
+	n.work.Go(func() { n.watchTasks(c) })
 	return c, nil
 }
 

@@ -66,6 +66,16 @@
 //	checks/S-R.data            its data, the last one of a group
 //	checks/S-R.equal.json      at which revisions its digests were right
 //
+// # Tasks
+//
+// What an application's task is stands in the catalog (table tasks); who holds it,
+// under which epoch and why, in its group's log. A node tells of both (tasks.go), from
+// its own copy or by asking one that has one (taskask.go). What its copies' logs say
+// that it holds, it gives to its runner (taskrun.go, package router/tasks), which runs
+// commands and calls webhooks, if the node's configuration lists them. A group's
+// leader takes back what was deleted; a node that stops ends what runs on it and gives
+// it back, before it hands its groups over.
+//
 // # Life
 //
 // The first node begins a cluster (Bootstrap). Others ask any member to join

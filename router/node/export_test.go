@@ -86,3 +86,19 @@ func LatestCatalog(c, as *Config) {
 
 // LeadSystem makes the node the system group's leader.
 func (n *Node) LeadSystem(ctx context.Context) error { return n.systemCopy().log.Transfer(ctx, n.id) }
+
+// Assign has a node order an assignment of a task, as a supervisor would; holder is
+// nil for nobody.
+func Assign(ctx context.Context, n *Node, group, task string, holder *Node, reason entry.Reason) error {
+	a := entry.Assign{Task: task, Reason: reason, Text: "a test wants it so"}
+	if holder != nil {
+		a.Holder = uint64(holder.id)
+	}
+	c := n.copy(group)
+	for {
+		committed, err := n.assign(ctx, c, c.part.Tasks().Epoch, a)
+		if committed || err != nil {
+			return err
+		}
+	}
+}

@@ -60,6 +60,16 @@ const (
 	// leader's first entry may take before its record is tried again.
 	assignWait    = 5 * time.Second
 	primarySettle = time.Second
+	// taskFreshWait bounds how long reading a task waits to have all that was
+	// acknowledged before; taskStateWait how long its holder is asked what it does, and
+	// taskAnswerTime is what an answer between nodes may take on its way.
+	taskFreshWait  = time.Second
+	taskStateWait  = 500 * time.Millisecond
+	taskAnswerTime = 100 * time.Millisecond
+	// taskLook is how often a node looks at what it holds even if nothing woke it.
+	taskLook = time.Second
+	// taskStopWait bounds how long a node that stops waits for its tasks to end.
+	taskStopWait = 15 * time.Second
 	// exportFreshWait bounds how long a recording waits to have all that was
 	// acknowledged before: an election's time and more.
 	exportFreshWait = time.Second

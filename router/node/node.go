@@ -17,6 +17,7 @@ import (
 	"lockstep/engine/store"
 	"lockstep/router"
 	"lockstep/router/order"
+	"lockstep/router/tasks"
 	"lockstep/txlog"
 	"lockstep/txlog/peer"
 )
@@ -37,6 +38,7 @@ const (
 	serviceStatus  byte = 'H' // what a node says of itself
 	serviceDigest  byte = 'D' // digests at a checkpoint
 	serviceForward byte = 'F' // requests for groups without a copy at the asker
+	serviceTasks   byte = 'T' // who holds which task, and how it goes
 	serviceExport  byte = 'X' // recordings of groups without a copy at the asker
 
 	serviceHandOver byte = 'P' // another primary, by plan
@@ -76,6 +78,8 @@ type Node struct {
 	catalog  atomic.Pointer[catalog]
 	reading  sync.Mutex // held while the catalog is read anew, so that it never goes back
 	statuses statuses
+	runner   *tasks.Runner
+	recheck  chan struct{} // has one where what this node holds may have changed
 	exports  chan struct{} // holds one for each recording being written
 	swept    atomic.Uint64 // the catalog's revision, and one, by which former replicas were last wiped
 	draining atomic.Bool
@@ -102,8 +106,8 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, orders: order.NewSwitch(), copies: map[string]*copyOf{},
-		exports: make(chan struct{}, maxExports),
-		ready:   make(chan struct{}), failed: make(chan error, 1), session: newSession(),
+		exports: make(chan struct{}, maxExports), recheck: make(chan struct{}, 1),
+		ready: make(chan struct{}), failed: make(chan error, 1), session: newSession(),
 		rebuilds: map[string]*rebuild{}, condemned: map[string]bool{}, guards: map[string]*guard{},
 		checks: newCheckMetrics(), pacer: partition.NewPacer(cfg.ScrubBytes),
 	}
@@ -138,6 +142,7 @@ func (n *Node) start(ctx context.Context) (err error) {
 		return err
 	}
 	n.cfg.Log = n.cfg.Log.With("node", n.cfg.Name)
+	n.startRunner()
 	language := n.cfg.language
 	if language == nil {
 		language = lang.NewEnv
@@ -183,6 +188,7 @@ func (n *Node) openPeers() (err error) {
 	n.peers.HandleCall(serviceDigest, n.answerDigest)
 	n.peers.HandleCall(serviceForward, n.answerForward)
 	n.peers.HandleCall(serviceHandOver, n.answerHandOver)
+	n.peers.HandleCall(serviceTasks, n.answerTasks)
 	n.peers.HandleCall(serviceJoin, n.answerJoin, peer.AllowUnknownCluster)
 	return nil
 }
@@ -218,7 +224,7 @@ func (n *Node) serve() (err error) {
 		return err
 	}
 	cfg := router.Defaults()
-	cfg.Cluster, cfg.Forwarder, cfg.Log, cfg.Tick = n, n, n.cfg.Log, profile.Tick
+	cfg.Cluster, cfg.Forwarder, cfg.Tasks, cfg.Log, cfg.Tick = n, n, n, n.cfg.Log, profile.Tick
 	if cfg.Registry, err = n.registry(); err != nil {
 		return err
 	}
@@ -236,6 +242,7 @@ func (n *Node) serve() (err error) {
 	n.work.Go(n.statusLoop)
 	n.work.Go(n.flushLoop)
 	n.work.Go(n.guardLoop)
+	n.work.Go(n.taskLoop)
 	return nil
 }
 
@@ -264,6 +271,7 @@ func (n *Node) Name() string { return n.cfg.Name }
 // finishes, and all is flushed, as far as ctx allows.
 func (n *Node) Stop(ctx context.Context) error {
 	n.draining.Store(true)
+	n.stopTasks(ctx)
 	n.handOver(ctx)
 	var errs []error
 	// Clients first: what they have under way still gets its outcome.
@@ -295,6 +303,11 @@ func (n *Node) Stop(ctx context.Context) error {
 
 // release closes what was opened, from the top down.
 func (n *Node) release() {
+	if n.runner != nil {
+		over, cancel := context.WithCancel(context.Background())
+		cancel()
+		n.runner.Stop(over)
+	}
 	if n.host != nil {
 		n.host.Close()
 	}

@@ -88,6 +88,7 @@ func (n *Node) refresh() {
 		}
 	}
 	n.catalog.Store(c)
+	n.lookAtTasks()
 }
 
 // startMissing starts the copies that should be here and are not. One that has nothing

@@ -251,6 +251,16 @@ func Parse(raw []byte) (*Definition, error) {
 	return &d, nil
 }
 
+// Stored reads a definition that was kept. Fields that a later program has added are
+// passed over: until this one is replaced, it does what it knows.
+func Stored(raw []byte) (*Definition, error) {
+	var d Definition
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return nil, fmt.Errorf("read a task that was kept: %w", err)
+	}
+	return &d, nil
+}
+
 // Canonical is the definition as it is kept: two that mean the same have the same.
 func (d *Definition) Canonical() ([]byte, error) {
 	raw, err := json.Marshal(d, json.Deterministic(true))

@@ -173,7 +173,7 @@ func (r *rig) emitted(revision uint64) (list []message, err error) {
 // assign gives a task to a node under the group's next epoch.
 func (r *rig) assign(task string) error {
 	r.epoch++
-	a := entry.Assign{Origin: r.origin(), TimeMillis: r.stamp.millis, Task: task, Holder: session, Epoch: r.epoch}
+	a := entry.Assign{Origin: r.origin(), TimeMillis: r.stamp.millis, Task: task, Holder: session, Epoch: r.epoch, Reason: entry.ReasonNormal}
 	v, err := r.order(entry.AppendAssign(nil, &a))
 	if err == nil && !v.Outcome.Committed {
 		err = fmt.Errorf("assigning %s: %s", task, v.Outcome.Message)

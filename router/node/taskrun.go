@@ -1,0 +1,154 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"lockstep/engine/entry"
+	"lockstep/router/tasks"
+)
+
+// startRunner makes what runs this node's tasks. It holds nothing yet.
+func (n *Node) startRunner() {
+	n.runner = tasks.New(tasks.Config{
+		Node: n.cfg.Name, Server: n.cfg.HTTP, Keeper: n.cfg.Keeper, Allow: *n.cfg.allow(), Secret: []byte(n.cfg.WebhookSecret),
+		Times: n.cfg.taskTimes, Reach: n.reachMajority, Log: n.cfg.Log,
+	})
+}
+
+// reachMajority asks a group's primary, confirmed by a majority, for a sign of life,
+// and has this node's copy apply what that is of: so it knows by then whether it still
+// holds what it held.
+func (n *Node) reachMajority(ctx context.Context, group string) error {
+	c := n.copy(group)
+	if c == nil {
+		return errors.New("this node has no copy of the group")
+	}
+	index, err := c.ReadIndex(ctx)
+	if err != nil {
+		return err
+	}
+	return c.WaitIndex(ctx, index)
+}
+
+// lookAtTasks has taskLoop look again.
+func (n *Node) lookAtTasks() {
+	select {
+	case n.recheck <- struct{}{}:
+	default:
+	}
+}
+
+// watchTasks wakes taskLoop at each assignment in a group.
+func (n *Node) watchTasks(c *copyOf) {
+	for {
+		changed := c.part.Tasks().Changed
+		n.lookAtTasks()
+		select {
+		case <-changed:
+		case <-c.part.Closed():
+			n.lookAtTasks()
+			return
+		case <-n.ctx.Done():
+			return
+		}
+	}
+}
+
+// taskLoop makes what runs here agree with what the groups' logs say this node holds,
+// and has groups that this node leads take back what is no task any more.
+func (n *Node) taskLoop() {
+	tick := time.NewTicker(taskLook)
+	defer tick.Stop()
+	before := map[tasks.Key]bool{}
+	for {
+		if !n.draining.Load() {
+			held, lost := n.heldTasks(before)
+			n.runner.Hold(held, lost)
+			clear(before)
+			for _, h := range held {
+				before[h.Key] = true
+			}
+			n.takeBackDeleted()
+		}
+		select {
+		case <-n.recheck:
+		case <-tick.C:
+		case <-n.ctx.Done():
+			return
+		}
+	}
+}
+
+// heldTasks is what this node holds, and why it holds no longer what it held before.
+func (n *Node) heldTasks(before map[tasks.Key]bool) (held []tasks.Held, lost map[tasks.Key]string) {
+	cat := n.catalog.Load()
+	lost = map[tasks.Key]string{}
+	for _, c := range n.allCopies() {
+		for _, t := range c.part.Tasks().List {
+			key := tasks.Key{Group: c.name, Task: t.Name}
+			row, defined := cat.task(tasks.SlotOf(t.Name))
+			switch {
+			case t.Holder == uint64(n.id) && defined && row.group == c.name:
+				held = append(held, tasks.Held{
+					Key: key, Epoch: t.Epoch, Reason: t.Reason.String(), Definition: row.definition, Version: row.version,
+				})
+			case before[key]:
+				lost[key] = t.Reason.String()
+				if !defined {
+					lost[key] = entry.ReasonShutdown.String()
+				}
+			}
+		}
+	}
+	return held, lost
+}
+
+// takeBackDeleted takes tasks that were deleted from their holders, in the groups
+// that this node leads.
+func (n *Node) takeBackDeleted() {
+	for _, c := range n.allCopies() {
+		if c.log == nil || !c.log.IsLeader() || c.orderer.Load() == nil {
+			continue
+		}
+		for _, t := range c.part.Tasks().List {
+			name := tasks.SlotOf(t.Name)
+			if _, defined := n.catalog.Load().task(name); t.Holder == 0 || defined || tasks.BuiltIn(name) {
+				continue
+			}
+			ctx, cancel := context.WithTimeout(n.ctx, assignWait)
+			// The catalog as it was read here may be older than the task.
+			err := n.CatchUp(ctx)
+			if _, defined := n.catalog.Load().task(name); err == nil && !defined {
+				_, err = n.assign(ctx, c, c.part.Tasks().Epoch, entry.Assign{Task: t.Name, Reason: entry.ReasonShutdown, Text: "the task was deleted"})
+			}
+			cancel()
+			if err != nil && n.ctx.Err() == nil {
+				n.cfg.Log.Info("a deleted task is not taken back yet", "group", c.name, "task", t.Name, "reason", err)
+			}
+		}
+	}
+}
+
+// stopTasks ends what runs here and gives it back, before the node's groups are
+// handed over: commands may still want to write.
+func (n *Node) stopTasks(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, taskStopWait)
+	defer cancel()
+	held, _ := n.heldTasks(nil)
+	n.runner.Stop(ctx)
+	for _, h := range held {
+		c := n.copy(h.Group)
+		if c == nil {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, assignWait)
+		// Where another came first, or no majority answers, others find out by themselves.
+		now := c.part.Tasks()
+		if t, ok := now.Find(h.Task); ok && t.Epoch == h.Epoch {
+			_, _ = n.assign(ctx, c, now.Epoch, entry.Assign{Task: h.Task, Reason: entry.ReasonShutdown, Text: n.cfg.Name + " is stopping"})
+		}
+		cancel()
+	}
+}
