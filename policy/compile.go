@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -123,11 +124,18 @@ func (p *Policy) look() {
 	}
 }
 
+// noField is what the language says of a field that an object does not have.
+var noField = regexp.MustCompile(`^no field (\w+) in (node|group|task)$`)
+
 // expression compiles one. number tells that it may be a number too.
 func (c *Compiler) expression(at tree.Cursor, src string, scope *lang.Scope, number bool) *expression {
 	x, problem := c.env.Compile(src, scope, nil)
 	if problem != nil {
-		at.FailAt(tree.Invalid, problem.Error(), problem.Snippet)
+		hint := ""
+		if m := noField.FindStringSubmatch(problem.Message); m != nil && problem.Hint == "" {
+			hint = fmt.Sprintf(": a label is read as %s.labels.%s", m[2], m[1])
+		}
+		at.FailAt(tree.Invalid, problem.Error()+hint, problem.Snippet)
 		return nil
 	}
 	switch k := x.Type().Kind; {

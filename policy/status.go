@@ -127,3 +127,46 @@ func (in *Input) Clone() *Input {
 	}
 	return &out
 }
+
+// After is the input when so much time has passed, and nothing else.
+func (in *Input) After(d time.Duration) *Input {
+	out := in.Clone()
+	out.Now = in.Now.Add(d)
+	for i := range out.Holders {
+		out.Holders[i].Held += d
+	}
+	return out
+}
+
+// Do is the input when what was decided is done: the holders are those decided
+// on, and of primary the copies have their roles.
+func (in *Input) Do(d *Decision) *Input {
+	out := in.Clone()
+	for len(out.Holders) < len(d.Slots) {
+		out.Holders = append(out.Holders, Holder{})
+	}
+	for i := range d.Slots {
+		if s := &d.Slots[i]; s.Changes() {
+			out.Holders[i] = Holder{Node: s.Node}
+		}
+	}
+	out.Holders = out.Holders[:min(d.Count, len(out.Holders))]
+	if in.Task.Name == TaskPrimary {
+		out.lead(d.Choice())
+	}
+	return out
+}
+
+// lead gives the primary's role to whom leads.
+func (in *Input) lead(node string) {
+	for i := range in.Candidates {
+		c := &in.Candidates[i]
+		switch p := c.Partition; {
+		case p == nil:
+		case c.Node.Name == node && p.Role == RoleSubscriber:
+			p.Role = RolePrimary
+		case c.Node.Name != node && p.Role == RolePrimary:
+			p.Role = RoleSubscriber
+		}
+	}
+}

@@ -134,17 +134,13 @@ func (s *story) policy(t *testing.T, doc string) string {
 }
 
 func (s *story) pass(by time.Duration) {
-	s.in = s.in.Clone()
-	s.in.Now = s.in.Now.Add(by)
-	for i := range s.in.Holders {
-		s.in.Holders[i].Held += by
-	}
+	s.in = s.in.After(by)
 }
 
 // decide does what a supervisor would: it assigns the slots that change.
 func (s *story) decide() string {
 	d := s.set.Decide(s.in)
-	s.in = s.in.Clone()
+	s.in = s.in.Do(d)
 	var b strings.Builder
 	for i := range d.Slots {
 		slot := &d.Slots[i]
@@ -165,33 +161,8 @@ func (s *story) decide() string {
 			fmt.Fprintf(&b, "%s: %s\n", name, node)
 		}
 		fmt.Fprintf(&b, "    %s\n", slot.Why)
-		for i >= len(s.in.Holders) {
-			s.in.Holders = append(s.in.Holders, Holder{})
-		}
-		if slot.Changes() {
-			s.in.Holders[i] = Holder{Node: slot.Node}
-			s.lead(slot.Node)
-		}
 	}
-	s.in.Holders = s.in.Holders[:d.Count]
 	return b.String()
-}
-
-// lead gives the primary's role to whom leads now.
-func (s *story) lead(node string) {
-	if s.in.Task.Name != TaskPrimary {
-		return
-	}
-	for i := range s.in.Candidates {
-		c := &s.in.Candidates[i]
-		switch p := c.Partition; {
-		case p == nil:
-		case c.Node.Name == node:
-			p.Role = RolePrimary
-		case p.Role == RolePrimary:
-			p.Role = RoleSubscriber
-		}
-	}
 }
 
 func (s *story) explain(overrides string) string {

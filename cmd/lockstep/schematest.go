@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lockstep/cmd/lockstep/schematest"
+	"lockstep/cmd/lockstep/testfile"
 )
 
 const schemaTestHelp = `Run tests of procedures against the real engine, here, without a cluster. Every
@@ -84,7 +85,7 @@ func (a *app) schemaTest() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := writeJUnit(file, report); err != nil {
+			if err := writeJUnit(file, &report.Report); err != nil {
 				return err
 			}
 			if err := a.showReport(form, report, show.names, show.steps); err != nil {
@@ -111,7 +112,7 @@ func testSchemas(option schematest.Options, files []string) (*schematest.Report,
 	}
 	var bad []error
 	for _, path := range files {
-		var malformed *schematest.BadFile
+		var malformed *testfile.BadFile
 		err := suite.Add(path)
 		switch {
 		case errors.As(err, &malformed), errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
@@ -130,7 +131,7 @@ func testSchemas(option schematest.Options, files []string) (*schematest.Report,
 	return report, nil
 }
 
-func writeJUnit(path string, report *schematest.Report) error {
+func writeJUnit(path string, report *testfile.Report) error {
 	if path == "" {
 		return nil
 	}

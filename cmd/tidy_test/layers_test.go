@@ -11,6 +11,7 @@ import (
 // Layers: imports go down only, and a test says so).
 var layers = []string{
 	"cmd/...",
+	"cmd/lockstep/testfile",
 	"bench/...",
 	"router/node", // the composition root
 	"router/node/plan",

@@ -13,7 +13,7 @@
 //	                                   differences: what came against the nodes of the file
 //	Suite.Report: passed, failed, coverage --Text, JSON, JUnit
 //
-// A File keeps the nodes of its YAML: differences name lines by them, and an
+// A File keeps the nodes of its YAML (package testfile): differences name lines by them, and an
 // update changes those that differ and writes the rest back, comments and all.
 //
 // Coverage is told by the engine ([lockstep/engine.Options].Trace), step by step,

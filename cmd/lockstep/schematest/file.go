@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"lockstep/cmd/lockstep/testfile"
 )
 
 // defaultTime is when the first transaction of a test runs unless it says
@@ -33,6 +35,9 @@ type schemaSource struct {
 	path string // the file it stands in
 	src  []byte
 }
+
+// reader reads the parts of a file.
+type reader struct{ testfile.Reader }
 
 // stamp is what an entry of the log is stamped with.
 type stamp struct {
@@ -69,53 +74,53 @@ type action struct {
 	expect *yaml.Node // what is to come of it, or nil: that it commits
 }
 
-// Read reads a file of tests. A *BadFile names its mistakes.
+// Read reads a file of tests. A *testfile.BadFile names its mistakes.
 func Read(path string) (*File, error) {
 	src, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{file: path}
+	r := &reader{testfile.Reader{File: path}}
 	f := &File{Path: path, src: src}
-	if len(src) > maxFileBytes {
-		return nil, &BadFile{[]Problem{{File: path, Detail: fmt.Sprintf("%d bytes; a file of tests has at most %d", len(src), maxFileBytes)}}}
+	if len(src) > testfile.MaxFileBytes {
+		return nil, &testfile.BadFile{Problems: []testfile.Problem{{File: path, Detail: fmt.Sprintf("%d bytes; a file of tests has at most %d", len(src), testfile.MaxFileBytes)}}}
 	}
-	if f.root, err = parse(src); err != nil {
-		return nil, &BadFile{[]Problem{{File: path, Detail: strings.TrimPrefix(err.Error(), "yaml: ")}}}
+	if f.root, err = testfile.Parse(src); err != nil {
+		return nil, &testfile.BadFile{Problems: []testfile.Problem{{File: path, Detail: strings.TrimPrefix(err.Error(), "yaml: ")}}}
 	}
 	if f.root.Kind != yaml.DocumentNode {
-		return nil, &BadFile{[]Problem{{File: path, Detail: "the file is empty; it wants schema and tests"}}}
+		return nil, &testfile.BadFile{Problems: []testfile.Problem{{File: path, Detail: "the file is empty; it wants schema and tests"}}}
 	}
 	f.read(r, f.root.Content[0])
-	if err := r.err(); err != nil {
+	if err := r.Err(); err != nil {
 		return nil, err
 	}
 	return f, nil
 }
 
 func (f *File) read(r *reader, top *yaml.Node) {
-	fields := r.fields(top, "the file", "schema", "time", "seed", "given", "tests")
+	fields := r.Fields(top, "the file", "schema", "time", "seed", "given", "tests")
 	f.stamp = r.stamp(fields, stamp{millis: parsedDefault(), seed: seedOf("lockstep")})
 	f.given = r.tables(fields["given"])
 	if n := fields["schema"]; n != nil {
 		f.schema = r.schema(n, f.src)
 	} else {
-		r.fail(top, "the file names no schema: write schema: schema.yaml, a path beside this file, or the document itself")
+		r.Fail(top, "the file names no schema: write schema: schema.yaml, a path beside this file, or the document itself")
 	}
 	if fields["tests"] == nil {
-		r.fail(top, "the file has no tests")
+		r.Fail(top, "the file has no tests")
 		return
 	}
-	list := r.list(fields["tests"], "tests")
-	if len(list) > maxTests {
-		r.fail(fields["tests"], "%d tests; a file has at most %d", len(list), maxTests)
+	list := r.List(fields["tests"], "tests")
+	if len(list) > testfile.MaxTests {
+		r.Fail(fields["tests"], "%d tests; a file has at most %d", len(list), testfile.MaxTests)
 		return
 	}
 	names := map[string]bool{}
 	for _, n := range list {
 		t := r.test(n, f.stamp)
 		if t.name != "" && names[t.name] {
-			r.fail(n, "there is another test of the name %q", t.name)
+			r.Fail(n, "there is another test of the name %q", t.name)
 		}
 		names[t.name] = true
 		f.tests = append(f.tests, t)
@@ -139,27 +144,27 @@ func seedOf(text string) (seed [16]byte) {
 // stamp reads time and seed.
 func (r *reader) stamp(fields map[string]*yaml.Node, s stamp) stamp {
 	if n := fields["time"]; n != nil {
-		at, err := time.Parse(time.RFC3339Nano, r.text(n, "time"))
+		at, err := time.Parse(time.RFC3339Nano, r.Text(n, "time"))
 		if err != nil || at.UnixMilli() < 0 {
-			r.fail(n, "time is an instant from 1970 on, such as %s", defaultTime)
+			r.Fail(n, "time is an instant from 1970 on, such as %s", defaultTime)
 		}
 		s.millis = at.UnixMilli()
 	}
 	if n := fields["seed"]; n != nil {
-		s.seed = seedOf(r.text(n, "seed"))
+		s.seed = seedOf(r.Text(n, "seed"))
 	}
 	return s
 }
 
 // tables reads rows by table.
 func (r *reader) tables(n *yaml.Node) (list []tableRows) {
-	if n == nil || isNull(follow(n)) {
+	if n == nil || testfile.IsNull(testfile.Follow(n)) {
 		return nil
 	}
-	r.each(n, "given", func(key, val *yaml.Node) {
+	r.Each(n, "given", func(key, val *yaml.Node) {
 		t := tableRows{table: key}
-		for _, row := range r.list(val, "given."+key.Value) {
-			r.each(row, "a row of "+key.Value, func(*yaml.Node, *yaml.Node) {})
+		for _, row := range r.List(val, "given."+key.Value) {
+			r.Each(row, "a row of "+key.Value, func(*yaml.Node, *yaml.Node) {})
 			t.rows = append(t.rows, row)
 		}
 		list = append(list, t)
@@ -169,21 +174,21 @@ func (r *reader) tables(n *yaml.Node) (list []tableRows) {
 
 // schema finds the schema: a path, or a document within the file.
 func (r *reader) schema(n *yaml.Node, src []byte) schemaSource {
-	m := follow(n)
+	m := testfile.Follow(n)
 	if m.Kind == yaml.MappingNode {
-		return schemaSource{path: r.file, src: inlineSchema(r, n, src)}
+		return schemaSource{path: r.File, src: inlineSchema(r, n, src)}
 	}
-	name := r.text(n, "schema")
+	name := r.Text(n, "schema")
 	if name == "" {
 		return schemaSource{}
 	}
 	path := name
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(filepath.Dir(r.file), path)
+		path = filepath.Join(filepath.Dir(r.File), path)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		r.fail(n, "reading the schema: %s", err)
+		r.Fail(n, "reading the schema: %s", err)
 	}
 	return schemaSource{path: path, src: text}
 }
@@ -193,7 +198,7 @@ func (r *reader) schema(n *yaml.Node, src []byte) schemaSource {
 // the file. Where that is not the whole of it (it is written in braces, or uses
 // an alias of elsewhere) it is written as JSON.
 func inlineSchema(r *reader, n *yaml.Node, src []byte) []byte {
-	asJSON := r.appendJSON(nil, n)
+	asJSON := r.AppendJSON(nil, n)
 	if len(n.Content) == 0 {
 		return asJSON
 	}
@@ -218,51 +223,50 @@ func sameOr(text, doc []byte) []byte {
 	if yaml.Unmarshal(text, &n) != nil || n.Kind != yaml.DocumentNode {
 		return doc
 	}
-	w := jsonWriter{left: maxNodes}
-	if got, err := w.append(nil, n.Content[0], 0); err != nil || !bytes.Equal(got, doc) {
+	if got, err := testfile.JSON(n.Content[0]); err != nil || !bytes.Equal(got, doc) {
 		return doc
 	}
 	return text
 }
 
 func (r *reader) test(n *yaml.Node, s stamp) test {
-	fields := r.fields(n, "a test", "name", "time", "seed", "given", "transactions", "rows")
+	fields := r.Fields(n, "a test", "name", "time", "seed", "given", "transactions", "rows")
 	t := test{node: n, stamp: r.stamp(fields, s), given: r.tables(fields["given"]), rows: fields["rows"]}
 	if name := fields["name"]; name != nil {
-		t.name = r.text(name, "name")
+		t.name = r.Text(name, "name")
 	} else {
-		r.fail(n, "the test has no name")
+		r.Fail(n, "the test has no name")
 	}
 	if list := fields["transactions"]; list != nil {
-		for i, e := range r.list(list, "transactions") {
+		for i, e := range r.List(list, "transactions") {
 			t.actions = append(t.actions, r.action(e, i+1))
 		}
 	}
 	if t.actions == nil && t.rows == nil {
-		r.fail(n, "the test does nothing: it wants transactions, or rows to look for")
+		r.Fail(n, "the test does nothing: it wants transactions, or rows to look for")
 	}
 	return t
 }
 
 // action reads a transaction or, where it has the field query, a query.
 func (r *reader) action(n *yaml.Node, number int) action {
-	a := action{node: follow(n), id: fmt.Sprintf("t%d", number)}
-	fields := r.fields(n, "a transaction", "procedure", "params", "steps", "return", "types", "query", "assign", "id", "after", "expect")
+	a := action{node: testfile.Follow(n), id: fmt.Sprintf("t%d", number)}
+	fields := r.Fields(n, "a transaction", "procedure", "params", "steps", "return", "types", "query", "assign", "id", "after", "expect")
 	if after := fields["after"]; after != nil {
-		d, err := time.ParseDuration(r.text(after, "after"))
+		d, err := time.ParseDuration(r.Text(after, "after"))
 		if err != nil || d < 0 || d%time.Millisecond != 0 {
-			r.fail(after, "after is a span of whole milliseconds, such as 90s or 1h30m")
+			r.Fail(after, "after is a span of whole milliseconds, such as 90s or 1h30m")
 		}
 		a.after = d
 	}
 	if id := fields["id"]; id != nil {
-		a.id = r.text(id, "id")
+		a.id = r.Text(id, "id")
 	}
 	a.expect = fields["expect"]
 	if task := fields["assign"]; task != nil {
-		a.assign, a.label = r.text(task, "assign"), "assign"
+		a.assign, a.label = r.Text(task, "assign"), "assign"
 		if len(fields) > 1 && (len(fields) > 2 || fields["after"] == nil) {
-			r.fail(n, "assign stands alone, or with after")
+			r.Fail(n, "assign stands alone, or with after")
 		}
 		return a
 	}
@@ -270,19 +274,19 @@ func (r *reader) action(n *yaml.Node, number int) action {
 	if q := fields["query"]; q != nil {
 		for _, name := range []string{"procedure", "params", "steps", "return", "types", "id"} {
 			if extra := fields[name]; extra != nil {
-				r.fail(extra, "%s belongs inside the query", name)
+				r.Fail(extra, "%s belongs inside the query", name)
 			}
 		}
 		a.query, body = true, q
-		fields = r.fields(q, "a query", "procedure", "params", "steps", "return", "types")
+		fields = r.Fields(q, "a query", "procedure", "params", "steps", "return", "types")
 	}
 	a.doc = r.document(fields)
 	a.label = "steps"
 	if p := fields["procedure"]; p != nil {
-		a.proc = r.text(p, "procedure")
+		a.proc = r.Text(p, "procedure")
 		a.label = a.proc
 	} else if fields["steps"] == nil {
-		r.fail(body, "a transaction or query has a procedure or steps")
+		r.Fail(body, "a transaction or query has a procedure or steps")
 	}
 	if a.query {
 		a.label = "query " + a.label
@@ -301,8 +305,8 @@ func (r *reader) document(fields map[string]*yaml.Node) []byte {
 		if len(doc) > 1 {
 			doc = append(doc, ',')
 		}
-		doc = append(quoteJSON(doc, name), ':')
-		doc = r.appendJSON(doc, n)
+		doc = append(testfile.QuoteJSON(doc, name), ':')
+		doc = r.AppendJSON(doc, n)
 	}
 	return append(doc, '}')
 }

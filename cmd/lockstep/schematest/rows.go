@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"go.yaml.in/yaml/v3"
 
+	"lockstep/cmd/lockstep/testfile"
 	"lockstep/engine/lang"
 	"lockstep/engine/program"
 	"lockstep/engine/schema"
@@ -34,21 +35,21 @@ type wantedTable struct {
 
 // wantedTables reads what is said of rows under the name rows.
 func (r *reader) wantedTables(n *yaml.Node, c *program.Compiled) (list []wantedTable) {
-	if n == nil || isNull(follow(n)) {
+	if n == nil || testfile.IsNull(testfile.Follow(n)) {
 		return nil
 	}
-	r.each(n, "rows", func(key, val *yaml.Node) {
+	r.Each(n, "rows", func(key, val *yaml.Node) {
 		t := r.table(key, c)
 		if t == nil {
 			return
 		}
 		w := wantedTable{table: t}
-		if m := follow(val); m.Kind != yaml.MappingNode {
+		if m := testfile.Follow(val); m.Kind != yaml.MappingNode {
 			w.node = m
 			w.rows = r.wantedRows(val, t, "rows."+t.Name, true)
 		} else {
-			fields := r.fields(val, "rows."+t.Name, "has", "lacks")
-			w.has, w.lacks = follow(fields["has"]), follow(fields["lacks"])
+			fields := r.Fields(val, "rows."+t.Name, "has", "lacks")
+			w.has, w.lacks = testfile.Follow(fields["has"]), testfile.Follow(fields["lacks"])
 			if w.has != nil {
 				w.rows = r.wantedRows(w.has, t, "rows."+t.Name+".has", true)
 			}
@@ -68,19 +69,19 @@ func (r *reader) table(name *yaml.Node, c *program.Compiled) *schema.Table {
 		for _, t := range c.Tables {
 			names = append(names, t.Name)
 		}
-		r.fail(name, "the schema has no table %q; it has %s", name.Value, strings.Join(names, ", "))
+		r.Fail(name, "the schema has no table %q; it has %s", name.Value, strings.Join(names, ", "))
 	}
 	return t
 }
 
 func (r *reader) wantedRows(n *yaml.Node, t *schema.Table, what string, others bool) (rows []wantedRow) {
-	for _, e := range r.list(n, what) {
-		w := wantedRow{node: follow(e), columns: map[string]value.Value{}}
+	for _, e := range r.List(n, what) {
+		w := wantedRow{node: testfile.Follow(e), columns: map[string]value.Value{}}
 		good := true
-		r.each(e, "a row of "+t.Name, func(key, val *yaml.Node) {
+		r.Each(e, "a row of "+t.Name, func(key, val *yaml.Node) {
 			v, ok := r.column(t, key, val, true)
 			if i, _ := t.Column(key.Value); ok && !others && !t.IsKey(i) {
-				r.fail(key, "%s names rows by their keys; %s is no column of the key", what, key.Value)
+				r.Fail(key, "%s names rows by their keys; %s is no column of the key", what, key.Value)
 				ok = false
 			}
 			w.columns[key.Value] = v
@@ -89,7 +90,7 @@ func (r *reader) wantedRows(n *yaml.Node, t *schema.Table, what string, others b
 		for _, i := range t.Key {
 			name := t.Columns[i].Name
 			if _, ok := w.columns[name]; !ok && good {
-				r.fail(e, "the row lacks %s, a column of the key of %s", name, t.Name)
+				r.Fail(e, "the row lacks %s, a column of the key of %s", name, t.Name)
 				good = false
 			}
 			w.key = append(w.key, w.columns[name])
@@ -108,17 +109,17 @@ func (r *reader) column(t *schema.Table, key, val *yaml.Node, expected bool) (va
 		typ = t.Columns[i].Type
 	} else if key.Value != schema.RevisionField || !expected {
 		fields := t.RowType.Shape.Fields
-		r.fail(key, "the table %s has no column %q; it has %s", t.Name, key.Value, strings.Join(fields[:len(t.Columns)], ", "))
+		r.Fail(key, "the table %s has no column %q; it has %s", t.Name, key.Value, strings.Join(fields[:len(t.Columns)], ", "))
 		return value.Value{}, false
 	}
-	before := len(r.problems)
-	raw := r.appendJSON(nil, val)
-	if len(r.problems) > before {
+	before := len(r.Problems)
+	raw := r.AppendJSON(nil, val)
+	if len(r.Problems) > before {
 		return value.Value{}, false
 	}
 	v, problem := lang.DecodeJSON(jsontext.NewDecoder(strings.NewReader(string(raw))), typ)
 	if problem != nil {
-		r.fail(val, "the column %s of %s: %s", key.Value, t.Name, problem.Reason)
+		r.Fail(val, "the column %s of %s: %s", key.Value, t.Name, problem.Reason)
 		return value.Value{}, false
 	}
 	return v, true
@@ -133,14 +134,14 @@ func (r *reader) fill(g *rig, given []tableRows) error {
 		}
 		for _, n := range t.rows {
 			row, columns := map[string]json.RawMessage{}, []string(nil)
-			before := len(r.problems)
-			r.each(n, "a row of "+table.Name, func(key, val *yaml.Node) {
+			before := len(r.Problems)
+			r.Each(n, "a row of "+table.Name, func(key, val *yaml.Node) {
 				if _, ok := r.column(table, key, val, false); ok {
-					row[key.Value] = r.appendJSON(nil, val)
+					row[key.Value] = r.AppendJSON(nil, val)
 					columns = append(columns, key.Value)
 				}
 			})
-			if len(r.problems) > before {
+			if len(r.Problems) > before {
 				continue
 			}
 			came, err := g.insert(table, columns, row)
@@ -148,7 +149,7 @@ func (r *reader) fill(g *rig, given []tableRows) error {
 				return err
 			}
 			if came.Status != committed {
-				r.fail(n, "this row of %s can't be there: %s: %s", table.Name, came.Code, came.Message)
+				r.Fail(n, "this row of %s can't be there: %s: %s", table.Name, came.Code, came.Message)
 			}
 		}
 	}
@@ -156,7 +157,7 @@ func (r *reader) fill(g *rig, given []tableRows) error {
 }
 
 // check compares the rows of a table with what is there.
-func (w *wantedTable) check(d *differ, g *rig) error {
+func (w *wantedTable) check(d *testfile.Differ, g *rig) error {
 	there, err := g.rows(w.table.Name)
 	if err != nil {
 		return err
@@ -170,7 +171,7 @@ func (w *wantedTable) check(d *differ, g *rig) error {
 		at := place + " " + program.KeyText(row.key)
 		i, ok := byKey[keyText(row.key)]
 		if !ok {
-			d.add(row.node, at, shownNode(row.node), "no such row")
+			d.Add(row.node, at, testfile.ShownNode(row.node), "no such row")
 			continue
 		}
 		found[i] = true
@@ -178,7 +179,7 @@ func (w *wantedTable) check(d *differ, g *rig) error {
 	}
 	for _, row := range w.gone {
 		if i, ok := byKey[keyText(row.key)]; ok {
-			d.add(row.node, place+" "+program.KeyText(row.key), "no such row", string(value.AppendJSON(nil, there[i])))
+			d.Add(row.node, place+" "+program.KeyText(row.key), "no such row", string(value.AppendJSON(nil, there[i])))
 		}
 	}
 	if w.node == nil {
@@ -186,14 +187,14 @@ func (w *wantedTable) check(d *differ, g *rig) error {
 	}
 	for i, row := range there {
 		if !found[i] {
-			d.add(w.node, place+" "+program.KeyText(w.table.KeyOf(nil, row)), "no such row", string(value.AppendJSON(nil, row)))
+			d.Add(w.node, place+" "+program.KeyText(w.table.KeyOf(nil, row)), "no such row", string(value.AppendJSON(nil, row)))
 		}
 	}
 	return nil
 }
 
 // columns compares the columns that a row of the file names.
-func (w *wantedTable) columns(d *differ, row wantedRow, there value.Value, at string) {
+func (w *wantedTable) columns(d *testfile.Differ, row wantedRow, there value.Value, at string) {
 	for i := 0; i+1 < len(row.node.Content); i += 2 {
 		key, val := row.node.Content[i], row.node.Content[i+1]
 		c, ok := w.table.RowType.Shape.Index(key.Value)
@@ -202,7 +203,7 @@ func (w *wantedTable) columns(d *differ, row wantedRow, there value.Value, at st
 		}
 		want, got := value.AppendJSON(nil, row.columns[key.Value]), value.AppendJSON(nil, there.Field(c))
 		if string(want) != string(got) {
-			d.add(val, fmt.Sprintf("%s %s", at, key.Value), string(want), string(got))
+			d.Add(val, fmt.Sprintf("%s %s", at, key.Value), string(want), string(got))
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"lockstep/cmd/lockstep/testfile"
 	"lockstep/engine/lang"
 	"lockstep/engine/program"
 	"lockstep/engine/schema"
@@ -41,7 +42,7 @@ func NewSuite(opt Options) (*Suite, error) {
 	return &Suite{opt: opt, env: env, schemas: map[string]*underTest{}}, nil
 }
 
-// Add reads a file and runs its tests. A *BadFile names what is wrong with the
+// Add reads a file and runs its tests. A *testfile.BadFile names what is wrong with the
 // file or its schema; other errors are of the engine or of reading and writing.
 func (s *Suite) Add(path string) error {
 	f, err := Read(path)
@@ -52,23 +53,23 @@ func (s *Suite) Add(path string) error {
 	if err != nil {
 		return err
 	}
-	report := FileReport{File: path, Tests: []TestReport{}}
+	report := testfile.FileReport{File: path, Tests: []testfile.TestReport{}}
 	changed := false
 	for i := range f.tests {
 		t := &f.tests[i]
 		if s.opt.Run != nil && !s.opt.Run.MatchString(t.name) {
 			continue
 		}
-		run := running{reader: &reader{file: path}, test: t, under: under, update: s.opt.Update}
+		run := running{reader: &reader{testfile.Reader{File: path}}, test: t, under: under, update: s.opt.Update}
 		if err := run.all(s.env, f.given); err != nil {
 			return err
 		}
 		changed = changed || run.changed
-		report.Tests = append(report.Tests, TestReport{Name: t.name, Line: t.node.Line, OK: len(run.diff.list) == 0, Updated: run.changed, Failures: run.diff.list})
+		report.Tests = append(report.Tests, testfile.TestReport{Name: t.name, Line: t.node.Line, OK: len(run.diff.List) == 0, Updated: run.changed, Failures: run.diff.List})
 	}
-	s.report.add(report)
+	s.report.Add(report)
 	if changed {
-		return f.write()
+		return testfile.Write(f.Path, f.root)
 	}
 	return nil
 }
@@ -84,9 +85,9 @@ func (s *Suite) schema(source *schemaSource) (*underTest, error) {
 		u.compiled, _, problems = program.Build(nil, doc, s.env)
 	}
 	if problems != nil {
-		bad := &BadFile{}
+		bad := &testfile.BadFile{}
 		for _, p := range problems {
-			bad.Problems = append(bad.Problems, Problem{source.path, p.Line, p.Pointer + ": " + p.Detail})
+			bad.Problems = append(bad.Problems, testfile.Problem{File: source.path, Line: p.Line, Detail: p.Pointer + ": " + p.Detail})
 		}
 		return nil, bad
 	}
@@ -98,7 +99,7 @@ func (s *Suite) schema(source *schemaSource) (*underTest, error) {
 // Report is what came of all tests so far.
 func (s *Suite) Report() *Report {
 	s.report.Coverage = nil
-	for _, path := range sortedKeys(s.schemas) {
+	for _, path := range testfile.SortedKeys(s.schemas) {
 		c := s.schemas[path].coverage
 		c.count()
 		s.report.Coverage = append(s.report.Coverage, c)
@@ -114,7 +115,7 @@ type running struct {
 	rig     *rig
 	update  bool
 	changed bool
-	diff    differ
+	diff    testfile.Differ
 }
 
 // all runs a test from a fresh state.
@@ -132,7 +133,7 @@ func (r *running) all(env *lang.Env, given []tableRows) (err error) {
 			return err
 		}
 	}
-	if err := r.reader.err(); err != nil {
+	if err := r.reader.Err(); err != nil {
 		return err
 	}
 	for i := range r.test.actions {
@@ -143,7 +144,7 @@ func (r *running) all(env *lang.Env, given []tableRows) (err error) {
 	if err := r.rows(r.test.rows, ""); err != nil {
 		return err
 	}
-	return r.reader.err()
+	return r.reader.Err()
 }
 
 // action does one transaction or query and compares what came of it.
@@ -163,21 +164,21 @@ func (r *running) action(a *action, place string) error {
 	got, err := do()
 	r.rig.trace = nil
 	if err != nil {
-		return fmt.Errorf("%s:%d: %w", r.reader.file, a.node.Line, err)
+		return fmt.Errorf("%s:%d: %w", r.reader.File, a.node.Line, err)
 	}
 	r.under.coverage.ended(a.proc, got)
 	want := r.expectation(a)
-	before := len(r.diff.list)
+	before := len(r.diff.List)
 	want.compare(&r.diff, got, place)
-	if r.update && (len(r.diff.list) > before || want.empty) {
+	if r.update && (len(r.diff.List) > before || want.empty) {
 		if a.expect != nil {
-			if err := ownCopy(a.expect); err != nil {
+			if err := testfile.OwnCopy(a.expect); err != nil {
 				return err
 			}
 			want = r.expectation(a)
 		}
 		want.amend(got)
-		r.diff.list, r.changed = r.diff.list[:before], true
+		r.diff.List, r.changed = r.diff.List[:before], true
 	}
 	return r.rows(want.fields["rows"], place)
 }
@@ -201,16 +202,16 @@ func (r *running) expectation(a *action) *expectation {
 	if a.expect == nil {
 		return e
 	}
-	if e.empty = isNull(follow(a.expect)); e.empty {
+	if e.empty = testfile.IsNull(testfile.Follow(a.expect)); e.empty {
 		return e
 	}
-	e.fields = r.reader.fields(a.expect, "expect", outcomeFields...)
+	e.fields = r.reader.Fields(a.expect, "expect", outcomeFields...)
 	success := e.status
 	switch {
 	case e.fields["status"] != nil:
-		e.status = r.reader.text(e.fields["status"], "status")
+		e.status = r.reader.Text(e.fields["status"], "status")
 		if e.status != success && e.status != aborted && e.status != refused {
-			r.reader.fail(e.fields["status"], "status is %s, %s or %s", success, aborted, refused)
+			r.reader.Fail(e.fields["status"], "status is %s, %s or %s", success, aborted, refused)
 		}
 	case e.fields["code"] != nil:
 		e.status = ""
@@ -231,7 +232,7 @@ func (e *expectation) line() *yaml.Node {
 	return e.action.node
 }
 
-func (e *expectation) compare(d *differ, got came, place string) {
+func (e *expectation) compare(d *testfile.Differ, got came, place string) {
 	failed := got.Status == aborted || got.Status == refused
 	if e.status != got.Status && (e.status != "" || !failed) {
 		want := e.status
@@ -241,22 +242,22 @@ func (e *expectation) compare(d *differ, got came, place string) {
 		if code := e.fields["code"]; code != nil {
 			want += " " + code.Value
 		}
-		d.add(e.line(), place+"outcome", want, got.String())
+		d.Add(e.line(), place+"outcome", want, got.String())
 		return
 	}
 	if n := e.fields["result"]; n != nil {
 		var result any
-		if got.Result != nil && decode(got.Result, &result) != nil {
+		if got.Result != nil && testfile.Decode(got.Result, &result) != nil {
 			result = string(got.Result)
 		}
-		d.compare(n, result, place+"result")
+		d.Compare(n, result, place+"result")
 	}
 	if n := e.fields["emitted"]; n != nil {
-		d.compare(n, got.messages(), place+"emitted")
+		d.Compare(n, got.messages(), place+"emitted")
 	}
 	for _, f := range []struct{ name, got string }{{"code", got.Code}, {"step", got.Step}, {"message", got.Message}} {
-		if n := e.fields[f.name]; n != nil && follow(n).Value != f.got {
-			d.add(n, place+f.name, follow(n).Value, f.got)
+		if n := e.fields[f.name]; n != nil && testfile.Follow(n).Value != f.got {
+			d.Add(n, place+f.name, testfile.Follow(n).Value, f.got)
 		}
 	}
 }
@@ -265,7 +266,7 @@ func (e *expectation) compare(d *differ, got came, place string) {
 func (c came) messages() any {
 	list := []any{}
 	for _, m := range c.Emitted {
-		list = append(list, map[string]any{"topic": m.Topic, "value": jsonValue(m.Value)})
+		list = append(list, map[string]any{"topic": m.Topic, "value": testfile.JSONValue(m.Value)})
 	}
 	return list
 }
@@ -285,28 +286,28 @@ func (c came) String() string {
 
 // rows compares what is there with what is expected.
 func (r *running) rows(n *yaml.Node, place string) error {
-	d := differ{}
+	d := testfile.Differ{}
 	tables := r.reader.wantedTables(n, r.rig.machine.Compiled())
 	for i := range tables {
 		if err := tables[i].check(&d, r.rig); err != nil {
 			return err
 		}
 	}
-	if len(d.list) == 0 || len(r.reader.problems) > 0 {
+	if len(d.List) == 0 || len(r.reader.Problems) > 0 {
 		return nil
 	}
 	if r.update {
 		return r.amendRows(n)
 	}
-	for _, f := range d.list {
+	for _, f := range d.List {
 		f.Place = place + f.Place
-		r.diff.list = append(r.diff.list, f)
+		r.diff.List = append(r.diff.List, f)
 	}
 	return nil
 }
 
 func (r *running) amendRows(n *yaml.Node) error {
-	if err := ownCopy(n); err != nil {
+	if err := testfile.OwnCopy(n); err != nil {
 		return err
 	}
 	tables := r.reader.wantedTables(n, r.rig.machine.Compiled())

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"lockstep/cmd/lockstep/testfile"
 )
 
 // The example applications' own tests pass, and leave no step untried.
@@ -40,12 +42,12 @@ func TestWritingBackChangesNothing(t *testing.T) {
 		"a: 1\n", "# top\n\na:\n  # one\n  b: {c: 1, d: [1, 2]} # behind\n\n  # two\n  e: x\n# end\n",
 		"a:\n  - {b: 1}\n\n  # about c\n  - {c: 1}\n\nd: |\n  text\n\n  more\n",
 	} {
-		root, err := parse([]byte(src))
+		root, err := testfile.Parse([]byte(src))
 		if err != nil {
 			t.Fatal(err)
 		}
 		f := &File{root: root}
-		out, err := f.encode()
+		out, err := testfile.Encode(f.root)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,15 +81,15 @@ func FuzzFile(f *testing.F) {
 		if err != nil {
 			return
 		}
-		before := shownNode(file.root.Content[0])
-		if file.write() != nil {
+		before := testfile.ShownNode(file.root.Content[0])
+		if testfile.Write(file.Path, file.root) != nil {
 			return // refused, and the file is as it was
 		}
 		again, err := Read(path)
 		if err != nil {
 			t.Fatalf("written back it can't be read: %v", err)
 		}
-		if after := shownNode(again.root.Content[0]); before != after {
+		if after := testfile.ShownNode(again.root.Content[0]); before != after {
 			t.Errorf("written back it means %s, not %s", after, before)
 		}
 	})

@@ -2,13 +2,10 @@ package schematest
 
 import (
 	"bytes"
-	"encoding/json"
-	"fmt"
-	"os"
-	"path/filepath"
 
 	"go.yaml.in/yaml/v3"
 
+	"lockstep/cmd/lockstep/testfile"
 	"lockstep/engine/value"
 )
 
@@ -18,29 +15,29 @@ func (e *expectation) amend(got came) {
 		e.fillIn(got)
 		return
 	}
-	n := follow(e.node)
+	n := testfile.Follow(e.node)
 	success := got.Status == committed || got.Status == answered
 	if e.status != got.Status && e.status != "" || success && e.fields["code"] != nil {
 		for _, name := range []string{"result", "code", "step", "message", "emitted"} {
-			drop(n, name)
+			testfile.Drop(n, name)
 		}
 		if e.fields["status"] != nil {
-			set(n, "status", text(got.Status))
+			testfile.Set(n, "status", testfile.Text(got.Status))
 		} else if !success {
-			prepend(n, "status", text(got.Status))
+			testfile.Prepend(n, "status", testfile.Text(got.Status))
 		}
 		e.outcome(n, got)
 		return
 	}
 	if e.fields["result"] != nil {
-		amend(e.fields["result"], jsonValue(got.Result))
+		testfile.Amend(e.fields["result"], testfile.JSONValue(got.Result))
 	}
 	if e.fields["emitted"] != nil {
-		amend(e.fields["emitted"], got.messages())
+		testfile.Amend(e.fields["emitted"], got.messages())
 	}
 	for _, f := range []struct{ name, got string }{{"code", got.Code}, {"step", got.Step}, {"message", got.Message}} {
 		if old := e.fields[f.name]; old != nil && old.Value != f.got {
-			replace(old, text(f.got))
+			testfile.Replace(old, testfile.Text(f.got))
 		}
 	}
 }
@@ -49,27 +46,27 @@ func (e *expectation) amend(got came) {
 func (e *expectation) fillIn(got came) {
 	n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Style: yaml.FlowStyle}
 	if got.Status == aborted || got.Status == refused {
-		set(n, "status", text(got.Status))
+		testfile.Set(n, "status", testfile.Text(got.Status))
 	}
 	e.outcome(n, got)
 	if e.node == nil {
-		set(e.action.node, "expect", n)
+		testfile.Set(e.action.node, "expect", n)
 		return
 	}
-	replace(follow(e.node), n)
+	testfile.Replace(testfile.Follow(e.node), n)
 }
 
 func (e *expectation) outcome(n *yaml.Node, got came) {
 	if got.Status == aborted || got.Status == refused {
-		set(n, "code", text(got.Code))
+		testfile.Set(n, "code", testfile.Text(got.Code))
 		if got.Step != "" {
-			set(n, "step", text(got.Step))
+			testfile.Set(n, "step", testfile.Text(got.Step))
 		}
 		return
 	}
-	set(n, "result", toNode(jsonValue(got.Result)))
+	testfile.Set(n, "result", testfile.ToNode(testfile.JSONValue(got.Result)))
 	if len(got.Emitted) > 0 {
-		set(n, "emitted", toNode(got.messages()))
+		testfile.Set(n, "emitted", testfile.ToNode(got.messages()))
 	}
 }
 
@@ -121,7 +118,7 @@ func (w *wantedTable) amend(g *rig) error {
 
 func setList(list *yaml.Node, elements []*yaml.Node) {
 	if list.Kind != yaml.SequenceNode {
-		replace(list, &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"})
+		testfile.Replace(list, &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"})
 	}
 	if len(elements) == 0 {
 		list.Style = yaml.FlowStyle
@@ -138,7 +135,7 @@ func (w *wantedTable) amendRow(row wantedRow, got value.Value) {
 		}
 		is := value.AppendJSON(nil, got.Field(c))
 		if !bytes.Equal(is, value.AppendJSON(nil, row.columns[name])) {
-			amend(row.node.Content[i+1], jsonValue(is))
+			testfile.Amend(row.node.Content[i+1], testfile.JSONValue(is))
 		}
 	}
 }
@@ -149,7 +146,7 @@ func (w *wantedTable) newRow(row value.Value) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Style: yaml.FlowStyle}
 	put := func(i int) {
 		if v := row.Field(i); !v.IsNull() {
-			set(n, w.table.Columns[i].Name, toNode(jsonValue(value.AppendJSON(nil, v))))
+			testfile.Set(n, w.table.Columns[i].Name, testfile.ToNode(testfile.JSONValue(value.AppendJSON(nil, v))))
 		}
 	}
 	for _, i := range w.table.Key {
@@ -161,182 +158,4 @@ func (w *wantedTable) newRow(row value.Value) *yaml.Node {
 		}
 	}
 	return n
-}
-
-// amend makes a value of the file the one that came, and leaves alone what is
-// the same, with its comments.
-func amend(n *yaml.Node, got any) {
-	m := follow(n)
-	switch got := got.(type) {
-	case map[string]any:
-		if m.Kind != yaml.MappingNode {
-			break
-		}
-		for i := len(m.Content) - 2; i >= 0; i -= 2 {
-			if _, ok := got[m.Content[i].Value]; !ok {
-				m.Content = append(m.Content[:i], m.Content[i+2:]...)
-			}
-		}
-		for _, key := range sortedKeys(got) {
-			if at := index(m, key); at >= 0 {
-				amend(m.Content[at+1], got[key])
-			} else {
-				set(m, key, toNode(got[key]))
-			}
-		}
-		return
-	case []any:
-		if m.Kind != yaml.SequenceNode {
-			break
-		}
-		m.Content = m.Content[:min(len(m.Content), len(got))]
-		for i, v := range got {
-			if i < len(m.Content) {
-				amend(m.Content[i], v)
-			} else {
-				m.Content = append(m.Content, toNode(v))
-			}
-		}
-		return
-	default:
-		if m.Kind == yaml.ScalarNode && sameScalar(m, got) {
-			return
-		}
-	}
-	replace(n, toNode(got))
-}
-
-// ownCopy puts copies in the place of aliases, so that changing what a test
-// expects changes nothing else in the file.
-func ownCopy(n *yaml.Node) error {
-	if _, err := (&jsonWriter{left: maxNodes}).append(nil, n, 0); err != nil {
-		return err
-	}
-	unalias(n)
-	return nil
-}
-
-func unalias(n *yaml.Node) {
-	if n.Kind == yaml.AliasNode {
-		kept := *n
-		*n = *copied(follow(n))
-		n.Line, n.Column, n.HeadComment, n.LineComment, n.FootComment = kept.Line, kept.Column, kept.HeadComment, kept.LineComment, kept.FootComment
-		return
-	}
-	for _, c := range n.Content {
-		unalias(c)
-	}
-}
-
-func copied(n *yaml.Node) *yaml.Node {
-	c := *follow(n)
-	c.Anchor, c.HeadComment, c.LineComment, c.FootComment = "", "", "", ""
-	c.Content = make([]*yaml.Node, len(c.Content))
-	for i, e := range follow(n).Content {
-		c.Content[i] = copied(e)
-	}
-	return &c
-}
-
-// replace puts a value in the place of another, whose comments stay.
-func replace(n, by *yaml.Node) {
-	const quotes = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle
-	if n.Kind == yaml.ScalarNode && by.Kind == yaml.ScalarNode && by.ShortTag() == "!!str" && n.Style&quotes != 0 {
-		n.Tag, n.Value = by.Tag, by.Value // quoted as before
-		return
-	}
-	n.Kind, n.Tag, n.Value, n.Content, n.Style, n.Alias = by.Kind, by.Tag, by.Value, by.Content, by.Style, nil
-}
-
-func index(m *yaml.Node, name string) int {
-	for i := 0; i+1 < len(m.Content); i += 2 {
-		if m.Content[i].Value == name {
-			return i
-		}
-	}
-	return -1
-}
-
-func set(m *yaml.Node, name string, v *yaml.Node) {
-	if at := index(m, name); at >= 0 {
-		replace(m.Content[at+1], v)
-		return
-	}
-	m.Content = append(m.Content, text(name), v)
-}
-
-func prepend(m *yaml.Node, name string, v *yaml.Node) {
-	m.Content = append([]*yaml.Node{text(name), v}, m.Content...)
-}
-
-func drop(m *yaml.Node, name string) {
-	if at := index(m, name); at >= 0 {
-		m.Content = append(m.Content[:at], m.Content[at+2:]...)
-	}
-}
-
-func text(s string) *yaml.Node {
-	n := &yaml.Node{}
-	n.SetString(s)
-	return n
-}
-
-func jsonValue(raw json.RawMessage) any {
-	var v any
-	if raw == nil || decode(raw, &v) != nil {
-		return nil
-	}
-	return v
-}
-
-// toNode writes a value of JSON as YAML, in one line.
-func toNode(v any) *yaml.Node {
-	switch v := v.(type) {
-	case map[string]any:
-		n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Style: yaml.FlowStyle}
-		for _, key := range sortedKeys(v) {
-			set(n, key, toNode(v[key]))
-		}
-		return n
-	case []any:
-		n := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Style: yaml.FlowStyle}
-		for _, e := range v {
-			n.Content = append(n.Content, toNode(e))
-		}
-		return n
-	case string:
-		n := text(v)
-		n.Style &^= yaml.LiteralStyle
-		return n
-	case json.Number:
-		return &yaml.Node{Kind: yaml.ScalarNode, Value: v.String()}
-	case bool:
-		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: fmt.Sprint(v)}
-	}
-	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}
-}
-
-// write writes the file with what was amended. Comments stay; so do blank lines,
-// which the YAML library does not know, where they can be carried through it.
-func (f *File) write() error {
-	out, err := f.encode()
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", f.Path, err)
-	}
-	if again, err := parse(out); err != nil || shownNode(again.Content[0]) != shownNode(f.root.Content[0]) {
-		return fmt.Errorf("%s can't be written back as it is: change what is expected by hand", f.Path)
-	}
-	info, err := os.Stat(f.Path)
-	if err != nil {
-		return err
-	}
-	path, err := filepath.EvalSymlinks(f.Path)
-	if err != nil {
-		return err
-	}
-	fresh := path + ".new"
-	if err := os.WriteFile(fresh, out, info.Mode().Perm()); err != nil {
-		return err
-	}
-	return os.Rename(fresh, path)
 }

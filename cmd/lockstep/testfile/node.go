@@ -1,4 +1,4 @@
-package schematest
+package testfile
 
 import (
 	"encoding/json"
@@ -37,42 +37,42 @@ func (e *BadFile) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// reader notes the mistakes that it finds in one file.
-type reader struct {
-	file     string
-	problems []Problem
+// Reader notes the mistakes that it finds in one file.
+type Reader struct {
+	File     string
+	Problems []Problem
 }
 
-func (r *reader) fail(n *yaml.Node, format string, args ...any) {
-	if len(r.problems) < maxProblems {
-		r.problems = append(r.problems, Problem{r.file, n.Line, fmt.Sprintf(format, args...)})
+func (r *Reader) Fail(n *yaml.Node, format string, args ...any) {
+	if len(r.Problems) < maxProblems {
+		r.Problems = append(r.Problems, Problem{r.File, n.Line, fmt.Sprintf(format, args...)})
 	}
 }
 
-func (r *reader) err() error {
-	if len(r.problems) == 0 {
+func (r *Reader) Err() error {
+	if len(r.Problems) == 0 {
 		return nil
 	}
-	return &BadFile{r.problems}
+	return &BadFile{r.Problems}
 }
 
-// follow gives what an alias stands for.
-func follow(n *yaml.Node) *yaml.Node {
+// Follow gives what an alias stands for.
+func Follow(n *yaml.Node) *yaml.Node {
 	for n != nil && n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
 	return n
 }
 
-func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
+func IsNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
 
 // fields are the values of a mapping by name; names that are not among those
 // known are mistakes.
-func (r *reader) fields(n *yaml.Node, what string, known ...string) map[string]*yaml.Node {
+func (r *Reader) Fields(n *yaml.Node, what string, known ...string) map[string]*yaml.Node {
 	fields := map[string]*yaml.Node{}
-	r.each(n, what, func(key, val *yaml.Node) {
+	r.Each(n, what, func(key, val *yaml.Node) {
 		if !slices.Contains(known, key.Value) {
-			r.fail(key, "%s has no field %q; known are %s", what, key.Value, strings.Join(known, ", "))
+			r.Fail(key, "%s has no field %q; known are %s", what, key.Value, strings.Join(known, ", "))
 			return
 		}
 		fields[key.Value] = val
@@ -81,10 +81,10 @@ func (r *reader) fields(n *yaml.Node, what string, known ...string) map[string]*
 }
 
 // each visits the entries of a mapping in their order.
-func (r *reader) each(n *yaml.Node, what string, visit func(key, val *yaml.Node)) {
-	m := follow(n)
+func (r *Reader) Each(n *yaml.Node, what string, visit func(key, val *yaml.Node)) {
+	m := Follow(n)
 	if m.Kind != yaml.MappingNode {
-		r.fail(n, "%s is a mapping of names to values", what)
+		r.Fail(n, "%s is a mapping of names to values", what)
 		return
 	}
 	seen := map[string]bool{}
@@ -92,9 +92,9 @@ func (r *reader) each(n *yaml.Node, what string, visit func(key, val *yaml.Node)
 		key := m.Content[i]
 		switch {
 		case key.Kind != yaml.ScalarNode:
-			r.fail(key, "a name of %s must be plain text", what)
+			r.Fail(key, "a name of %s must be plain text", what)
 		case seen[key.Value]:
-			r.fail(key, "%s has %q twice", what, key.Value)
+			r.Fail(key, "%s has %q twice", what, key.Value)
 		default:
 			seen[key.Value] = true
 			visit(key, m.Content[i+1])
@@ -103,37 +103,43 @@ func (r *reader) each(n *yaml.Node, what string, visit func(key, val *yaml.Node)
 }
 
 // list gives the elements of a list; null stands for an empty one.
-func (r *reader) list(n *yaml.Node, what string) []*yaml.Node {
-	m := follow(n)
+func (r *Reader) List(n *yaml.Node, what string) []*yaml.Node {
+	m := Follow(n)
 	switch {
-	case isNull(m):
+	case IsNull(m):
 		return nil
 	case m.Kind != yaml.SequenceNode:
-		r.fail(n, "%s is a list", what)
+		r.Fail(n, "%s is a list", what)
 		return nil
 	}
 	return m.Content
 }
 
-// text gives the text of a scalar, or a mistake.
-func (r *reader) text(n *yaml.Node, what string) string {
-	m := follow(n)
-	if m.Kind != yaml.ScalarNode || isNull(m) {
-		r.fail(n, "%s is text", what)
+// Text gives the text of a scalar, or a mistake.
+func (r *Reader) Text(n *yaml.Node, what string) string {
+	m := Follow(n)
+	if m.Kind != yaml.ScalarNode || IsNull(m) {
+		r.Fail(n, "%s is text", what)
 		return ""
 	}
 	return m.Value
 }
 
 // appendJSON appends a value as JSON.
-func (r *reader) appendJSON(dst []byte, n *yaml.Node) []byte {
+func (r *Reader) AppendJSON(dst []byte, n *yaml.Node) []byte {
 	w := jsonWriter{left: maxNodes}
 	out, err := w.append(dst, n, 0)
 	if err != nil {
-		r.fail(n, "%s", err)
+		r.Fail(n, "%s", err)
 		return append(dst, "null"...)
 	}
 	return out
+}
+
+// JSON is a node as JSON, aliases followed.
+func JSON(n *yaml.Node) ([]byte, error) {
+	w := jsonWriter{left: maxNodes}
+	return w.append(nil, n, 0)
 }
 
 // jsonWriter writes YAML as JSON.
@@ -145,7 +151,7 @@ func (w *jsonWriter) append(dst []byte, n *yaml.Node, depth int) ([]byte, error)
 	if w.left--; w.left < 0 || depth > maxDepth {
 		return nil, errTooMany
 	}
-	switch n = follow(n); n.Kind {
+	switch n = Follow(n); n.Kind {
 	case yaml.MappingNode:
 		return w.mapping(dst, n, depth)
 	case yaml.SequenceNode:
@@ -170,11 +176,11 @@ func (w *jsonWriter) mapping(dst []byte, n *yaml.Node, depth int) ([]byte, error
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		key := follow(n.Content[i])
+		key := Follow(n.Content[i])
 		if key.Kind != yaml.ScalarNode {
 			return nil, fmt.Errorf("line %d: a key must be plain text", key.Line)
 		}
-		dst = append(quoteJSON(dst, key.Value), ':')
+		dst = append(QuoteJSON(dst, key.Value), ':')
 		var err error
 		if dst, err = w.append(dst, n.Content[i+1], depth+1); err != nil {
 			return nil, err
@@ -214,11 +220,11 @@ func scalarJSON(dst []byte, n *yaml.Node) ([]byte, error) {
 		}
 		return strconv.AppendFloat(dst, f, 'g', -1, 64), nil
 	}
-	return quoteJSON(dst, n.Value), nil
+	return QuoteJSON(dst, n.Value), nil
 }
 
-// quoteJSON appends text as JSON, as the engine writes it.
-func quoteJSON(dst []byte, s string) []byte {
+// QuoteJSON appends text as JSON, as the engine writes it.
+func QuoteJSON(dst []byte, s string) []byte {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)

@@ -1,4 +1,4 @@
-package schematest
+package testfile
 
 import (
 	"bytes"
@@ -21,29 +21,29 @@ type Failure struct {
 	Got      string `json:"got"`
 }
 
-// nothing stands in a difference where there is no value.
-const nothing = "nothing"
+// Nothing stands in a difference where there is no value.
+const Nothing = "nothing"
 
-// differ collects differences.
-type differ struct{ list []Failure }
+// Differ collects differences.
+type Differ struct{ List []Failure }
 
-func (d *differ) add(n *yaml.Node, place, expected, got string) {
-	if len(d.list) < maxFailures {
-		d.list = append(d.list, Failure{n.Line, place, clip(expected), clip(got)})
+func (d *Differ) Add(n *yaml.Node, place, expected, got string) {
+	if len(d.List) < maxFailures {
+		d.List = append(d.List, Failure{n.Line, place, Clip(expected), Clip(got)})
 	}
 }
 
-func clip(s string) string {
+func Clip(s string) string {
 	if len(s) <= maxShown {
 		return s
 	}
 	return strings.ToValidUTF8(s[:maxShown], "") + "…"
 }
 
-// compare notes where a value that came is not the one expected, member by
+// Compare notes where a value that came is not the one expected, member by
 // member.
-func (d *differ) compare(want *yaml.Node, got any, place string) {
-	n := follow(want)
+func (d *Differ) Compare(want *yaml.Node, got any, place string) {
+	n := Follow(want)
 	switch got := got.(type) {
 	case map[string]any:
 		if n.Kind == yaml.MappingNode {
@@ -60,37 +60,37 @@ func (d *differ) compare(want *yaml.Node, got any, place string) {
 			return
 		}
 	}
-	d.add(want, place, shownNode(want), shown(got))
+	d.Add(want, place, ShownNode(want), Shown(got))
 }
 
-func (d *differ) compareMap(n *yaml.Node, got map[string]any, place string) {
+func (d *Differ) compareMap(n *yaml.Node, got map[string]any, place string) {
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, val := n.Content[i].Value, n.Content[i+1]
 		seen[key] = true
 		if g, ok := got[key]; ok {
-			d.compare(val, g, place+"."+key)
+			d.Compare(val, g, place+"."+key)
 		} else {
-			d.add(n.Content[i], place+"."+key, shownNode(val), nothing)
+			d.Add(n.Content[i], place+"."+key, ShownNode(val), Nothing)
 		}
 	}
-	for _, key := range sortedKeys(got) {
+	for _, key := range SortedKeys(got) {
 		if !seen[key] {
-			d.add(n, place+"."+key, nothing, shown(got[key]))
+			d.Add(n, place+"."+key, Nothing, Shown(got[key]))
 		}
 	}
 }
 
-func (d *differ) compareList(n *yaml.Node, got []any, place string) {
+func (d *Differ) compareList(n *yaml.Node, got []any, place string) {
 	for i := range max(len(n.Content), len(got)) {
 		at := fmt.Sprintf("%s[%d]", place, i)
 		switch {
 		case i >= len(got):
-			d.add(n.Content[i], at, shownNode(n.Content[i]), nothing)
+			d.Add(n.Content[i], at, ShownNode(n.Content[i]), Nothing)
 		case i >= len(n.Content):
-			d.add(n, at, nothing, shown(got[i]))
+			d.Add(n, at, Nothing, Shown(got[i]))
 		default:
-			d.compare(n.Content[i], got[i], at)
+			d.Compare(n.Content[i], got[i], at)
 		}
 	}
 }
@@ -104,7 +104,7 @@ func sameScalar(n *yaml.Node, got any) bool {
 		return false
 	}
 	var want any
-	if decode(raw, &want) != nil {
+	if Decode(raw, &want) != nil {
 		return false
 	}
 	if number, ok := want.(json.Number); ok {
@@ -137,17 +137,18 @@ func sameNumber(a, b string) bool {
 	return errX == nil && errY == nil && x == y
 }
 
-// decode reads JSON and keeps numbers as they are written.
-func decode(raw []byte, into *any) error {
+// Decode reads JSON and keeps numbers as they are written.
+func Decode(raw []byte, into *any) error {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	return dec.Decode(into)
 }
 
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+// SortedKeys are the keys of a map, ascending.
+func SortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// shown writes a value as JSON for people.
-func shown(v any) string {
+// Shown writes a value as JSON for people.
+func Shown(v any) string {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -157,7 +158,7 @@ func shown(v any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-func shownNode(n *yaml.Node) string {
+func ShownNode(n *yaml.Node) string {
 	w := jsonWriter{left: maxNodes}
 	text, err := w.append(nil, n, 0)
 	if err != nil {

@@ -1,4 +1,4 @@
-package schematest
+package testfile
 
 import (
 	"bytes"
@@ -10,9 +10,9 @@ import (
 // but no blank lines, has the file.
 const blankMark = "#~blank~"
 
-// parse reads a file's nodes. Blank lines are in them as comments, unless one of
+// Parse reads a file's nodes. Blank lines are in them as comments, unless one of
 // them turns out to be part of a value; lines keep their numbers.
-func parse(src []byte) (*yaml.Node, error) {
+func Parse(src []byte) (*yaml.Node, error) {
 	plain := &yaml.Node{}
 	if err := yaml.Unmarshal(src, plain); err != nil || plain.Kind != yaml.DocumentNode {
 		return plain, err
@@ -83,10 +83,10 @@ func joinComments(a, b string) string {
 	return a + "\n" + b
 }
 
-// encode writes the file's nodes.
-func (f *File) encode() ([]byte, error) {
-	f.root.FootComment = joinComments(liftComments(f.root), f.root.FootComment)
-	text, err := encodeNode(f.root)
+// Encode writes a file's nodes.
+func Encode(root *yaml.Node) ([]byte, error) {
+	root.FootComment = joinComments(liftComments(root), root.FootComment)
+	text, err := encodeNode(root)
 	if err != nil {
 		return nil, err
 	}
