@@ -6,7 +6,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages that no pattern finds, for they stand under testdata.
 EXAMPLES := ./testdata/bank ./testdata/call ./testdata/chaos ./testdata/jobs ./testdata/ports ./testdata/ratelimit ./testdata/reservations ./testdata/shop
 
-.PHONY: build test race golden golden-arm64 chaos model witnesses lint bench bench-parts dev fmt
+.PHONY: build test race golden golden-arm64 chaos network day model witnesses lint bench bench-parts dev fmt
 
 build:
 	go build -o bin/ ./cmd/...
@@ -33,6 +33,16 @@ golden-arm64:
 # A million transfers while processes are killed, each accounted for: minutes.
 chaos: build
 	bin/bench chaos --transfers 1000000
+
+# Links between nodes cut, lossy and slow, under load: needs root (or a user
+# namespace), and some minutes.
+network: build
+	bin/bench network
+	bin/bench network --profile wan
+
+# A day in the life of five nodes, with a client that works throughout: minutes.
+day: build
+	bin/bench day
 
 # A million random transactions, executed by the engine and by a model written
 # apart from it: some twenty minutes.

@@ -14,15 +14,16 @@ type crew struct {
 	servers *servers
 	tally   *tally
 	gaps    *gapMeter
+	spread  *atomic.Int64
 	workers []*worker
 }
 
 // newCrew makes n workers, spread over the nodes.
 func newCrew(load workload, s *servers, n int) *crew {
-	c := &crew{load: load, servers: s, tally: &tally{}, gaps: newGapMeter()}
+	c := &crew{load: load, servers: s, tally: &tally{}, gaps: newGapMeter(), spread: &atomic.Int64{}}
 	for i := range n {
 		c.workers = append(c.workers, &worker{
-			number: i, load: load, servers: s, node: i % len(s.hosts), tally: c.tally, gaps: c.gaps,
+			number: i, load: load, servers: s, node: i % len(s.hosts), spread: c.spread, tally: c.tally, gaps: c.gaps,
 		})
 	}
 	return c
@@ -41,6 +42,10 @@ func (c *crew) run(ctx context.Context, batch int, take func(most int) int) erro
 	}
 	return g.Wait()
 }
+
+// scatter has all workers go on at the nodes at which they began: a node that failed
+// them is left, and who is left by all of them shows nothing of the next fault.
+func (c *crew) scatter() { c.spread.Add(1) }
 
 // book is what every transaction was acknowledged as, once the workers have ended.
 func (c *crew) book() book {

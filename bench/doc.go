@@ -56,6 +56,10 @@
 // ledger and the history of chaos (trial.go), asks each node what it makes of the
 // fault, and takes the gap, the rate and the slowest transaction (span.go) of each.
 //
+// RunDay (day.go, dayevents.go) has what operators do, and what befalls a cluster,
+// happen to five nodes one after the other, on the same trial; the copies are compared
+// after each event, while clients go on.
+//
 // # What it never does
 //
 // It never counts what is not acknowledged, never sends one transaction under two

@@ -108,6 +108,16 @@ const (
 	sightAfter = 0.8
 )
 
+// Of a day.
+const (
+	// dayNodes are enough for a group of three copies to go elsewhere, and for a
+	// second group.
+	dayNodes = 5
+	// adminTime is what a node is told that it has for one administrative request:
+	// copies are streamed in it.
+	adminTime = 30 * time.Second
+)
+
 // Of a schema change.
 const (
 	// changeBefore is how long the work is measured before the change.

@@ -221,6 +221,7 @@ func (cfg *NetworkConfig) heal(ctx context.Context, t *trial, e *NetworkEffect) 
 
 // quiet is the rate of commits while nothing happens, when they go on.
 func (t *trial) quiet(ctx context.Context) (float64, error) {
+	t.crew.scatter()
 	if err := t.crew.commitsAfter(ctx, t.crew.gaps.now()+int64(settleTime)); err != nil {
 		return 0, err
 	}

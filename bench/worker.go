@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -23,7 +24,9 @@ type worker struct {
 	number  int
 	load    workload
 	servers *servers
-	node    int // where the next attempt goes
+	node    int           // where the next attempt goes
+	spread  *atomic.Int64 // raised when it shall begin at its own node again; nil: never
+	spreads int64         // as it last was
 	tally   *tally
 	gaps    *gapMeter // nil: gaps don't matter
 	page    []answer  // by the transaction's number
@@ -76,6 +79,9 @@ func (w *worker) run(ctx context.Context, batch int, take func(most int) int) er
 		n := take(batch)
 		if n == 0 {
 			return nil
+		}
+		if w.spread != nil && w.spreads != w.spread.Load() {
+			w.spreads, w.node = w.spread.Load(), w.number%len(w.servers.hosts)
 		}
 		w.pending = w.pending[:0]
 		for range n {

@@ -5,6 +5,7 @@
 //	bench failover     the gap that clients see at a fault
 //	bench chaos        transfers while processes are killed, and everything checked
 //	bench network      the same while links between the nodes are cut, lossy or slow
+//	bench day          the same while five nodes go through a day of operations
 //
 // Without --server it starts three processes of the lockstep program, which it
 // finds beside its own file or on PATH, in a temporary folder, and removes them.

@@ -71,7 +71,7 @@ Exit codes: 0 all checks hold, 1 a check or the run failed, 2 wrong usage.`,
 	}
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	root.AddCommand(a.throughputCommand(), a.failoverCommand(), a.schemaCommand(), a.chaosCommand(), a.networkCommand())
+	root.AddCommand(a.throughputCommand(), a.failoverCommand(), a.schemaCommand(), a.chaosCommand(), a.networkCommand(), a.dayCommand())
 	return root
 }
 
@@ -95,6 +95,11 @@ func (c *common) flags(cmd *cobra.Command, servers bool) {
 
 // doing runs f with a progress line, having looked at what all commands share.
 func (a *app) doing(c *common, validate func() error, f func(progress func(string)) error) error {
+	return a.showing(c, validate, func(p *progress) error { return f(p.tell) })
+}
+
+// showing is doing for what has lines to keep.
+func (a *app) showing(c *common, validate func() error, f func(*progress) error) error {
 	if c.format != "json" && c.format != "table" {
 		return usageError{fmt.Errorf("--output %q: there are json and table", c.format)}
 	}
@@ -104,5 +109,5 @@ func (a *app) doing(c *common, validate func() error, f func(progress func(strin
 	a.started = true
 	p := newProgress(a.err)
 	defer p.stop()
-	return f(p.tell)
+	return f(p)
 }

@@ -51,8 +51,20 @@ func (p *progress) tell(text string) {
 	p.text = text
 }
 
+// wipe takes the line away.
+const wipe = "\r\x1b[K"
+
+// keep writes a line that stays above the one that is drawn.
+func (p *progress) keep(line string) {
+	if p.w == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintf(p.w, "%s%s\n", wipe, line)
+}
+
 func (p *progress) draw() {
-	const wipe = "\r\x1b[K"
 	began := time.Now()
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
@@ -64,9 +76,8 @@ func (p *progress) draw() {
 		case <-tick.C:
 		}
 		p.mu.Lock()
-		text := p.text
+		fmt.Fprintf(p.w, "%s%4.0f s  %s", wipe, time.Since(began).Seconds(), p.text)
 		p.mu.Unlock()
-		fmt.Fprintf(p.w, "%s%4.0f s  %s", wipe, time.Since(began).Seconds(), text)
 	}
 }
 

@@ -140,6 +140,10 @@ func cell(text string) string {
 
 // plain writes a value without JSON's marks.
 func plain(value json.RawMessage) string {
+	var text string
+	if json.Unmarshal(value, &text) == nil {
+		return text
+	}
 	var f float64
 	if json.Unmarshal(value, &f) == nil {
 		if f == float64(int64(f)) {
