@@ -52,6 +52,7 @@ model:
 # Groups that are killed down to their last copy, and come back, three hundred
 # times: some half an hour.
 witnesses:
+	go test ./cmd/lockstep -count=1 -run TestKilledDownToTheLastCopyUnderLoad -v -timeout 3h -lastcopy.rounds 50
 	go test ./txlog -count=1 -run TestWhatWasAcknowledgedOutlivesCopiesDownToTheLast -v -timeout 3h -trial.rounds 300
 
 lint:

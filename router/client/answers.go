@@ -103,7 +103,8 @@ type GroupStatus struct {
 	Name       string            `json:"name"`
 	Primary    string            `json:"primary"`
 	Revision   uint64            `json:"revision"`
-	Held       string            `json:"held"` // why the group takes no changes, and what to do; empty: it does
+	Held       string            `json:"held"`                 // why the group takes no changes, and what to do; empty: it does
+	Durability string            `json:"durability,omitempty"` // how many copies there are, where they are fewer than it was made with
 	Partitions []PartitionStatus `json:"partitions"`
 
 	SchemaChange *SchemaChange `json:"schema_change,omitempty"` // nil: none is under way
@@ -189,6 +190,8 @@ type Group struct {
 	Nodes  []string          `json:"nodes,omitempty"`  // where its copies are, or
 	Copies int               `json:"copies,omitempty"` // how many, on nodes that Lockstep chooses
 	Labels map[string]string `json:"labels,omitempty"`
+	// Settings are the group's settings: last_copy, replace_after, …
+	Settings map[string]any `json:"settings,omitempty"`
 }
 
 // decode reads an answer's body into v.

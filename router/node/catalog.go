@@ -12,6 +12,7 @@ import (
 	"lockstep/engine"
 	"lockstep/engine/partition"
 	"lockstep/engine/value"
+	"lockstep/router/node/lastcopy"
 	"lockstep/txlog"
 )
 
@@ -66,6 +67,8 @@ type groupRow struct {
 	shard  uint64
 	labels map[string]string
 	copies int // how many it was made with
+	// last is what becomes of copies that are away.
+	last lastcopy.Settings
 	// first are the members that it began with, by replica.
 	first map[uint64]txlog.NodeID
 }
@@ -76,9 +79,10 @@ type partitionRow struct {
 	replica uint64
 	first   uint64 // the replica there when the group was made; 0: there was none
 	kind    string // kindData or kindWitness
-	// leaving: it is to be taken out of the group, and wiped.
-	leaving  bool
-	replaces txlog.NodeID // the node whose copy leaves when this one votes; 0: none
+	// leaving: it is to be taken out of the group, and wiped. away: a witness has its
+	// place, until its node is back.
+	leaving, away bool
+	replaces      txlog.NodeID // the node whose copy leaves when this one votes; 0: none
 }
 
 // Kinds of copies.
@@ -187,6 +191,8 @@ func (c *catalog) addGroup(row value.Value) error {
 		name: text(row, "name"), shard: uint64(number(row, "shard")), labels: labels(row, "labels"), copies: int(number(row, "copies")),
 		first: map[uint64]txlog.NodeID{},
 	}
+	settings := field(row, "settings")
+	g.last, _ = lastcopy.ParseSettings(entryText(settings, "last_copy"), entryText(settings, "replace_after")) // what can't be read is the default
 	for replica, node := range labels(row, "first") {
 		r, err := strconv.ParseUint(replica, 10, 64)
 		if err != nil {
@@ -208,7 +214,7 @@ func (c *catalog) addPartition(row value.Value) error {
 	replaces, err := otherNode(row, "replaces")
 	p := partitionRow{
 		group: text(row, "group"), node: id, replica: uint64(number(row, "replica")), first: uint64(number(row, "first")),
-		kind: text(row, "kind"), leaving: text(row, "state") == "leaving", replaces: replaces,
+		kind: text(row, "kind"), leaving: text(row, "state") == "leaving", away: text(row, "state") == "away", replaces: replaces,
 	}
 	if p.kind == "" {
 		p.kind = kindData // the catalog has no such column yet
@@ -255,7 +261,12 @@ func (c *catalog) partition(group string, node txlog.NodeID) (partitionRow, bool
 
 // wished are the copies of a group that shall be its members.
 func (c *catalog) wished(group string) []partitionRow {
-	return slices.DeleteFunc(c.copies(group), func(p partitionRow) bool { return p.leaving })
+	return slices.DeleteFunc(c.copies(group), func(p partitionRow) bool { return p.leaving || p.away })
+}
+
+// withData are the copies of a group that have data, or are to get it.
+func (c *catalog) withData(group string) []partitionRow {
+	return slices.DeleteFunc(c.copies(group), func(p partitionRow) bool { return p.kind == kindWitness || p.away })
 }
 
 // eachRow visits a whole table, a page at a time, at one revision; none where the
@@ -303,6 +314,19 @@ func labels(row value.Value, name string) map[string]string {
 		out[key.Str()] = v.At(i).Str()
 	}
 	return out
+}
+
+// entryText is a text in a JSON object, empty where there is none.
+func entryText(v value.Value, name string) string {
+	if v.Kind() != value.Map {
+		return ""
+	}
+	for i, key := range v.Keys() {
+		if key.Str() == name && v.At(i).Kind() == value.String {
+			return v.At(i).Str()
+		}
+	}
+	return ""
 }
 
 // createGroup is the transaction that makes a group with its copies, in a catalog of

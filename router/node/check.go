@@ -36,9 +36,15 @@ type guard struct {
 	// voters' replicas, and the revision that a newcomer must have reached.
 	settled uint64
 	voters  []uint64
+	members txlog.Membership // as they were last read
 	mark    uint64
 	marked  bool      // mark is set
 	waiting time.Time // since when somebody waits for a vote
+
+	// away is since when a node with a copy or witness has been silent, stepping that
+	// the next step of the last copy is being taken.
+	away     map[txlog.NodeID]time.Time
+	stepping bool
 }
 
 // guardLoop looks after the groups of which this node is primary.
@@ -90,6 +96,7 @@ func (n *Node) watchOver(c *copyOf) {
 			}
 		})
 	}
+	n.watchAway(c, g)
 	if g.settled != n.catalog.Load().revision && !g.tending {
 		g.tending = true
 		n.work.Go(func() {
@@ -225,7 +232,7 @@ func (n *Node) poll(ctx context.Context, c *copyOf, contents entry.Contents) (*p
 		return nil, err
 	}
 	for _, m := range members.Members {
-		if m.Voting {
+		if m.Voting && !m.Witness { // a witness has nothing to compare
 			p.voters = append(p.voters, m)
 		}
 	}

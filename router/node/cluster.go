@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lockstep/router"
+	"lockstep/router/node/lastcopy"
 	"lockstep/router/node/plan"
 	"lockstep/txlog"
 	"lockstep/txlog/peer"
@@ -93,6 +94,11 @@ func checkSpec(spec router.GroupSpec) error {
 		return invalid("give the names of nodes, or a number of copies")
 	case max(len(spec.Nodes), spec.Copies) > maxCopies || spec.Copies < 0:
 		return invalid("a group has 1 to %d copies", maxCopies)
+	}
+	lastCopy, _ := spec.Settings["last_copy"].(string)
+	replaceAfter, _ := spec.Settings["replace_after"].(string)
+	if _, err := lastcopy.ParseSettings(lastCopy, replaceAfter); err != nil {
+		return invalid("in settings: %v", err)
 	}
 	for i, name := range spec.Nodes {
 		if slices.Contains(spec.Nodes[:i], name) {
@@ -229,7 +235,7 @@ func (n *Node) servers(cat *catalog, group string) []txlog.NodeID {
 		return 2
 	}
 	var out []txlog.NodeID
-	copies := cat.copies(group)
+	copies := cat.withData(group)
 	slices.SortStableFunc(copies, func(a, b partitionRow) int { return rank(cat.nodeName(a.node)) - rank(cat.nodeName(b.node)) })
 	for _, p := range copies {
 		if p.node != n.id {

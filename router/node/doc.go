@@ -76,6 +76,24 @@
 // leader takes back what was deleted; a node that stops ends what runs on it and gives
 // it back, before it hands its groups over.
 //
+// # Down to the last copy
+//
+// A group whose settings say last_copy: serve goes on as its copies fail one after
+// another (paragraphs 35 and 36). Package lastcopy decides, and says what is promised;
+// witness.go takes its steps. The group's primary notes since when nodes with copies
+// are silent. When one has been for replace_after, the catalog is told that the copy is
+// away and that a witness on a free node has its place; then the member is taken out,
+// and the witness let in, in this order (tend.go). A witness is a member of the group's
+// log and has no copy: it serves nothing, is never primary, and is left out wherever
+// copies are compared or asked. When the node is back, the catalog names a new replica;
+// the old data is moved aside (one of each group is kept), the new replica joins like
+// any copy, and when it votes the witness leaves. Status says durability: N copies
+// meanwhile. Every step is a transaction of the catalog or of the group's members, and
+// is found missing and taken again after a crash.
+//
+//	aside/S-R                  data of replica R of shard S, which was replaced while it was away
+//	groups/S-R                 empty where R is a witness: its absence would be a loss
+//
 // # Life
 //
 // The first node begins a cluster (Bootstrap). Others ask any member to join

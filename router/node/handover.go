@@ -237,7 +237,7 @@ func (n *Node) mayLead(ctx context.Context, c *copyOf, to txlog.NodeID) error {
 	switch {
 	case at < 0:
 		return refused("invalid", "it has no copy of the group; add one with POST /v1/groups/%s/partitions", c.name)
-	case !members.Members[at].Voting:
+	case !members.Members[at].Voting || members.Members[at].Witness:
 		return refused("behind", "its copy is joining and has no vote yet; ask again when it has caught up")
 	}
 	until := time.Now().Add(handOverPatience)
@@ -312,7 +312,7 @@ func (n *Node) handOverGroup(ctx context.Context, c *copyOf) error {
 		var most uint64
 		for _, m := range members.Members {
 			r, ok := n.statuses.fresh(m.Node)
-			if tried[m.Node] || !m.Voting || !ok || r.Status == "draining" || r.Groups[c.name].Diverged != nil {
+			if tried[m.Node] || !m.Voting || m.Witness || !ok || r.Status == "draining" || r.Groups[c.name].Diverged != nil {
 				continue
 			}
 			if at := r.Groups[c.name].Revision; best == 0 || at > most {

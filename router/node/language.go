@@ -59,7 +59,7 @@ func (n *Node) speaks(group string, version uint32) error {
 	}
 	cat := n.catalog.Load()
 	var not []string
-	for _, p := range cat.copies(group) {
+	for _, p := range cat.withData(group) {
 		if r, ok := n.reportOf(p.node); !ok || !slices.Contains(r.Languages, version) {
 			not = append(not, cat.nodeName(p.node))
 		}

@@ -70,6 +70,8 @@ type Node struct {
 	kept      []uint64 // shards of which a former replica is still on disk
 	stopping  bool     // nothing is added to work any more by those that are no part of it
 
+	witnesses map[string]*txlog.Group // by group
+
 	guarding sync.Mutex
 	guards   map[string]*guard // by group
 	checks   checkMetrics

@@ -31,6 +31,9 @@ func (n *Node) judged(cat *catalog) *plan.Cluster {
 		group := plan.Group{Name: g.name}
 		voters := n.votersOf(cat, g)
 		for _, p := range cat.copies(g.name) {
+			if p.away {
+				continue // its place is a witness's
+			}
 			report, ok := n.reportOf(p.node)
 			group.Copies = append(group.Copies, plan.Copy{
 				Node: uint64(p.node), Witness: p.kind == kindWitness, Leaving: p.leaving, Replaces: uint64(p.replaces),

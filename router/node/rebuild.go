@@ -116,7 +116,7 @@ func (n *Node) handOverTo(ctx context.Context, c *copyOf, replicas []uint64) err
 	last := errors.New("none of those that agree is reachable")
 	for _, replica := range replicas {
 		m, ok := members.Find(replica)
-		if !ok || !m.Voting || m.Node == n.id || !n.statuses.reachable(m.Node) {
+		if !ok || !m.Voting || m.Witness || m.Node == n.id || !n.statuses.reachable(m.Node) {
 			continue
 		}
 		if last = c.log.Transfer(ctx, m.Node); last == nil {

@@ -59,6 +59,9 @@ func (n *Node) reconcile(ctx context.Context, sys *copyOf) error {
 	if err := n.startMissing(ctx); err != nil {
 		return err
 	}
+	if err := n.startWitnesses(); err != nil {
+		return err
+	}
 	n.clearReplaced(ctx)
 	if err := n.enterSelf(ctx, sys); err != nil {
 		return err
@@ -140,7 +143,7 @@ func (n *Node) enlist(c *copyOf, replica uint64) bool {
 // it should have none.
 func (n *Node) groupConfig(cat *catalog, g groupRow) (cfg txlog.GroupConfig, mine bool) {
 	p, mine := cat.partition(g.name, n.id)
-	if !mine {
+	if !mine || p.away || p.kind == kindWitness {
 		return cfg, false
 	}
 	cfg = txlog.GroupConfig{Shard: g.shard, Replica: p.replica, Members: g.first}

@@ -41,6 +41,8 @@ type copyReport struct {
 	Former   *router.Divergence `json:"former,omitempty"`
 	// Held is set while the group takes no changes; these replicas differ.
 	Held []uint64 `json:"held,omitempty"`
+	// Witness says that it votes and has no data.
+	Witness bool `json:"witness,omitempty"`
 	// Voters are the replicas that vote, as the primary has seen.
 	Voters []uint64 `json:"voters,omitempty"`
 
@@ -177,6 +179,9 @@ func (n *Node) report() nodeReport {
 		n.reportChecks(c, &report)
 		r.Groups[c.name] = report
 	}
+	for group, replica := range n.runningWitnesses() {
+		r.Groups[group] = copyReport{Replica: replica, Witness: true}
+	}
 	for group, b := range n.allRebuilds() {
 		r.Groups[group] = copyReport{Replica: b.evidence.Replica, Diverged: n.divergence(b.evidence)}
 	}
@@ -247,7 +252,7 @@ func (n *Node) groupStatus(cat *catalog, g groupRow) router.GroupStatus {
 			continue
 		}
 		reports[p.node] = report
-		if report.Diverged != nil {
+		if report.Diverged != nil || report.Witness || p.away || p.kind == kindWitness {
 			continue
 		}
 		have++
@@ -270,9 +275,7 @@ func (n *Node) groupStatus(cat *catalog, g groupRow) router.GroupStatus {
 	for _, p := range copies {
 		s.Partitions = append(s.Partitions, n.partitionStatus(cat, p, reports, primary, s.Revision))
 	}
-	if have < max(len(copies), g.copies) {
-		s.Durability = fmt.Sprintf("%d copies", have)
-	}
+	s.Durability = durability(copies, have, g.copies)
 	return s
 }
 
@@ -305,10 +308,12 @@ func (n *Node) partitionStatus(cat *catalog, p partitionRow, reports map[txlog.N
 	switch {
 	case p.node == primary:
 		s.Role = "primary"
+	case p.away:
+		s.Reason = "a witness has its place until its node is back; then it joins again"
+	case (voters != nil || p.kind == kindWitness) && !slices.Contains(voters, p.replica):
+		s.Role = "joining"
 	case p.kind == kindWitness:
 		s.Role = "witness"
-	case voters != nil && !slices.Contains(voters, p.replica):
-		s.Role = "joining"
 	}
 	r, ok := reports[p.node]
 	switch {
@@ -320,10 +325,10 @@ func (n *Node) partitionStatus(cat *catalog, p partitionRow, reports map[txlog.N
 	default:
 		s.Status, s.Revision, s.Divergence = "available", r.Revision, r.Former
 	}
-	if s.Revision < revision {
+	if s.Revision < revision && p.kind != kindWitness {
 		s.Lag = revision - s.Revision
 	}
-	if s.Role == "joining" {
+	if s.Role == "joining" && p.kind != kindWitness {
 		s.Progress = &router.Progress{Revision: s.Revision, Of: max(revision, s.Revision)}
 	}
 	return s
@@ -351,7 +356,7 @@ func (n *Node) Unready() []router.Unready {
 		out = append(out, router.Unready{Code: "starting", Detail: "the node has not read of itself in the catalog yet"})
 	}
 	for _, p := range cat.partitions {
-		if p.node != n.id || n.copy(p.group) != nil {
+		if p.node != n.id || n.copy(p.group) != nil || p.away || p.kind == kindWitness && n.witnessRuns(cat, p) {
 			continue
 		}
 		if e := n.rebuilding(p.group); e != nil {

@@ -43,7 +43,7 @@ func (n *Node) tendGroup(c *copyOf, g *guard) (settled uint64, err error) {
 func (n *Node) noteVoters(g *guard, members txlog.Membership) {
 	n.guarding.Lock()
 	defer n.guarding.Unlock()
-	g.voters = g.voters[:0:0]
+	g.voters, g.members = g.voters[:0:0], members
 	for _, m := range members.Members {
 		if m.Voting {
 			g.voters = append(g.voters, m.Replica)
@@ -54,7 +54,7 @@ func (n *Node) noteVoters(g *guard, members txlog.Membership) {
 // asWished tells whether exactly the catalog's copies are members, and vote, and none
 // is to make room.
 func (n *Node) asWished(cat *catalog, group string, members *txlog.Membership) bool {
-	copies := cat.copies(group)
+	copies := slices.DeleteFunc(cat.copies(group), func(p partitionRow) bool { return p.away })
 	return len(copies) == len(members.Members) && !slices.ContainsFunc(copies, func(p partitionRow) bool {
 		m, ok := members.Find(p.replica)
 		return !ok || !m.Voting || m.Node != p.node || p.leaving || p.replaces != 0
@@ -65,6 +65,9 @@ func (n *Node) asWished(cat *catalog, group string, members *txlog.Membership) b
 // a time. Where that would leave one alone, newcomers are waited for: a group that
 // was left to one voter would be lost with it.
 func (n *Node) changeMembers(ctx context.Context, c *copyOf, g *guard, cat *catalog, members *txlog.Membership) error {
+	if out, err := n.makeRoom(ctx, c, cat, members); err != nil || out {
+		return err
+	}
 	copies := cat.wished(c.name)
 	var leaving []txlog.Member
 	joining, voters := false, 0
@@ -184,6 +187,9 @@ func (n *Node) addMissing(ctx context.Context, c *copyOf, copies []partitionRow,
 
 // letIn makes a copy a member.
 func (n *Node) letIn(ctx context.Context, c *copyOf, p partitionRow) error {
+	if p.kind == kindWitness {
+		return c.log.AddWitness(ctx, p.replica, p.node)
+	}
 	return c.log.AddNonVoting(ctx, p.replica, p.node)
 }
 

@@ -55,7 +55,7 @@ func (n *Node) Verify(ctx context.Context, group string) (router.VerifyReport, e
 		return router.VerifyReport{}, err
 	}
 	report := router.VerifyReport{Group: group, Revision: v.Outcome.Revision}
-	copies := cat.copies(group)
+	copies := cat.withData(group)
 	report.Partitions = make([]router.VerifiedCopy, len(copies))
 	var asking sync.WaitGroup
 	for i, p := range copies {

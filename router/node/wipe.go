@@ -75,7 +75,7 @@ func (n *Node) keeps(cat *catalog, r localReplica) bool {
 	p, mine := cat.partition(cat.groups[i].name, n.id)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return mine && (p.replica == r.replica || n.condemned[replicaName(r.shard, r.replica)])
+	return mine && (p.replica == r.replica && !p.away || n.condemned[replicaName(r.shard, r.replica)])
 }
 
 // retire stops a copy that has left its group, or whose group is gone. Requests that
@@ -124,6 +124,11 @@ func (n *Node) wipe(ctx context.Context, r localReplica) error {
 	}
 	if n.halted("wipe " + name) {
 		return errors.New("halted")
+	}
+	if n.comesBack(r) {
+		if err := n.folder.setAside(r); err != nil {
+			return fmt.Errorf("keep the data of the copy %s aside: %w", name, err)
+		}
 	}
 	if err := n.folder.wipe(r); err != nil {
 		return fmt.Errorf("wipe the copy %s: %w", name, err)
