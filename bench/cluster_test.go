@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,14 +21,37 @@ import (
 // testTime bounds a run on real processes: far above what it takes.
 const testTime = 3 * time.Minute
 
-// build makes the program that is tested.
+// program is what is tested, built once for all tests; TestMain takes it away.
+var program struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := os.RemoveAll(program.dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
+}
+
+// build gives the program that is tested.
 func build(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "lockstep")
-	if out, err := exec.Command("go", "build", "-o", path, "lockstep/cmd/lockstep").CombinedOutput(); err != nil {
-		t.Fatalf("building the program: %v\n%s", err, out)
+	p := &program
+	p.once.Do(func() {
+		if p.dir, p.err = os.MkdirTemp("", "lockstep-bench-test-"); p.err != nil {
+			return
+		}
+		if out, err := exec.Command("go", "build", "-o", p.dir, "lockstep/cmd/lockstep").CombinedOutput(); err != nil {
+			p.err = fmt.Errorf("%w\n%s", err, out)
+		}
+	})
+	if p.err != nil {
+		t.Fatalf("building the program: %v", p.err)
 	}
-	return path
+	return filepath.Join(p.dir, "lockstep")
 }
 
 // transactions.md, Exactly once: the outcome is part of the group's replicated

@@ -34,7 +34,11 @@ func dayEvents() []dayEvent {
 		{"handover", handOverPrimary},
 		{"kill", killThePrimary},
 		{"return", returnFromDeath},
+		{"move", moveCopy},
+		{"rededicate", rededicate},
+		{"remove", removeCopy},
 		{"upgrade", upgradeAll},
+		{"delete", deleteSecond},
 	}
 }
 

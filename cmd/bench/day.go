@@ -35,7 +35,7 @@ client, from its beginning until all is well again, and the rate meanwhile.`,
 			return a.showing(&c, cfg.Validate, func(p *progress) error {
 				cfg.Progress = p.tell
 				cfg.Told = func(e bench.DayEvent) {
-					p.keep(fmt.Sprintf("%-9s  gap %5.0f ms  %6.0f tx/s  %s", e.Event, e.Gap, e.PerSecond, e.What))
+					p.keep(fmt.Sprintf("%-10s  gap %5.0f ms  %6.0f tx/s  %s", e.Event, e.Gap, e.PerSecond, e.What))
 				}
 				result, err := bench.RunDay(cmd.Context(), cfg)
 				if result == nil {
