@@ -50,6 +50,9 @@ type Policy struct {
 	reads        [slots]bool // variables that some expression of require or prefer reads
 	seesStatus   bool        // require mentions node.status: unavailable nodes are its own affair
 	seesPartAnew bool        // require mentions partition.status
+	measures     bool        // some expression looks at what is measured of a node
+	follows      bool        // likewise of a copy
+	timed        bool        // likewise at the time
 	builtin      bool
 }
 
@@ -94,6 +97,7 @@ func (c *Compiler) Compile(d *Document) (*Policy, []Problem) {
 		return nil, ps.List()
 	}
 	p.look()
+	p.notice()
 	return p, nil
 }
 

@@ -30,6 +30,16 @@
 // neither of them ever delays recovery or a drain. With equal scores the holder
 // stays, and who is chosen anew is the first by name.
 //
+// A [Decider] asks the same question again and again, and evaluates nothing as long
+// as nothing has changed that the policies look at.
+//
+// # What is refused, and what is asked for trial
+//
+// Set.Unsatisfied tells, before a policy is applied, which tasks it could never
+// place. Overrides are a status that is otherwise, for a question; Set.With is a
+// set with a policy that is not applied. Package history plays recordings back.
+// Users are told of all of it in POLICIES.md, of which a test writes the tables.
+//
 // # What it never does
 //
 // It reads no clock, knows no log, router or engine, and performs nothing: whoever

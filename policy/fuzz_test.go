@@ -83,5 +83,12 @@ func BenchmarkDecide(b *testing.B) {
 				set.Decide(in)
 			}
 		})
+		b.Run(name+"/again", func(b *testing.B) {
+			b.ReportAllocs()
+			var d Decider
+			for b.Loop() {
+				d.Decide(set, in)
+			}
+		})
 	}
 }

@@ -165,6 +165,42 @@ func TestADecisionSettles(t *testing.T) {
 	})
 }
 
+// A decider that remembers decides as one that does not, whatever changes.
+func TestADeciderDecidesAlike(t *testing.T) {
+	s := newStory(t)
+	rapid.Check(t, func(t *rapid.T) {
+		_, set, in := anyCase(t, s)
+		var d Decider
+		for range rapid.IntRange(1, 20).Draw(t, "steps") {
+			in = in.After(time.Duration(rapid.IntRange(0, 40).Draw(t, "s")) * time.Second)
+			switch n := len(in.Candidates); rapid.IntRange(0, 6).Draw(t, "what") {
+			case 0:
+				in = anyInput(t, in.Task.Name)
+			case 1:
+				in = in.Do(set.Decide(in))
+			case 2:
+				if n > 0 {
+					c := &in.Candidates[rapid.IntRange(0, n-1).Draw(t, "which")]
+					c.Node.CPU = float64(rapid.IntRange(0, 4).Draw(t, "cpu")) / 4
+				}
+			case 3:
+				if n > 0 && in.Candidates[0].Partition != nil {
+					in.Candidates[0].Partition.Lag = int64(rapid.IntRange(0, 12).Draw(t, "lag"))
+				}
+			}
+			for range 2 {
+				want, got := set.Decide(in), d.Decide(set, in)
+				for i := range want.Slots {
+					w, g := want.Slots[i], got.Slots[i]
+					if w.Node != g.Node || w.Was != g.Was || w.Cause != g.Cause {
+						t.Fatalf("%+v, without memory %+v", g, w)
+					}
+				}
+			}
+		}
+	})
+}
+
 // A glob is matched as a regular expression would.
 func TestGlobs(t *testing.T) {
 	for _, tt := range []struct {

@@ -65,13 +65,4 @@ func ReadCandidate(at tree.Cursor, c *Candidate) { readNode(at, c) }
 
 // LooksAtTime tells whether what a policy decides may change by time alone,
 // beyond what Decision.Recheck tells.
-func (p *Policy) LooksAtTime() bool {
-	for _, list := range [][]*expression{p.require, p.prefer} {
-		for _, x := range list {
-			if x.outline.Names("now") || x.outline.Names("task.held_for") {
-				return true
-			}
-		}
-	}
-	return false
-}
+func (p *Policy) LooksAtTime() bool { return p.timed }
