@@ -43,6 +43,14 @@
 // outcome, recorded under the attempt's own. It is bounded by CertifyOptions.Attempts
 // and by the context.
 //
+// # Tasks
+//
+// Client.Hold (hold.go) is for programs that do a part of the work of a node: it calls
+// them while a task is assigned to that node, with the reason and the epoch, and ends
+// their context when the task is lost or when nobody has confirmed for a lease that it
+// is held. A context can end too late: what fences a holder is the step of Held.Expect
+// in each of its transactions.
+//
 // # Streams
 //
 // Client.Stream sends transactions as NDJSON, a line each, over one connection,

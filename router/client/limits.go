@@ -39,6 +39,12 @@ const (
 	// gave advice: about what a transaction takes.
 	firstConflictPause = 5 * time.Millisecond
 
+	// DefaultLease is how long a holder works on without word from the group's
+	// majority: many elections, and what a node gives a command (router/tasks).
+	// leaseParts is how often within it is asked.
+	DefaultLease = 3 * time.Second
+	leaseParts   = 3
+
 	// answerGrace is how much longer than the server the client waits, so that
 	// the server's verdict (504 with an outcome) arrives before the cut.
 	answerGrace = 250 * time.Millisecond

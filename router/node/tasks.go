@@ -117,7 +117,7 @@ func (n *Node) ownTasks(ctx context.Context, c *copyOf) []router.TaskStatus {
 
 // ownTask tells of a task from this node's copy, and may wait for an assignment.
 func (n *Node) ownTask(ctx context.Context, c *copyOf, name string, after *uint64) (router.TaskStatus, error) {
-	stale := after == nil && !n.freshen(ctx, c)
+	stale := !n.freshen(ctx, c)
 	for {
 		now := c.part.Tasks()
 		s := taskStatus(n.catalog.Load(), c.name, name, now)

@@ -105,6 +105,11 @@ func TestTasksAreDefinedAtAnyNode(t *testing.T) {
 			t.Errorf("%s lists %s", m.cfg.Name, got)
 		}
 	}
+	// A group takes its tasks along.
+	n3.must("PUT", "/v1/tasks/solo", `{"group": "alone"}`)
+	n2.must("DELETE", "/v1/groups/alone", "")
+	n1.refuses("GET", "/v1/tasks/solo", "", 404, "not_found", "solo")
+	n1.must("PUT", "/v1/tasks/solo", `{"group": "bank"}`)
 	n2.must("DELETE", "/v1/tasks/sweep", "")
 	n3.refuses("GET", "/v1/tasks/sweep", "", 404, "not_found", "sweep")
 	n3.refuses("DELETE", "/v1/tasks/sweep", "", 404, "not_found", "sweep")
