@@ -52,6 +52,7 @@ type Group interface {
 	Orderer
 	Copy
 	Schemas
+	Timed
 }
 
 // Orderer brings transactions into the group's order.
@@ -61,6 +62,9 @@ type Orderer interface {
 	// block. An id that was zero is made before Submit returns and stands in the
 	// request from then on.
 	Submit(*order.Request)
+	// Backlog is how long what is under way here takes at the present rate; 0 where
+	// that is not known.
+	Backlog() time.Duration
 	// Given tells whether a router's id is known here to have been given: it is
 	// this router's own, or the copy has executed it or a later one of its session.
 	Given(id entry.ID) (bool, error)

@@ -42,6 +42,9 @@ type Config struct {
 	// Tick is Raft's tick (5 ms in the lan profile); ten of them without an
 	// answer start another read-index round.
 	Tick time.Duration
+	// Election is how long the election of a primary takes at most, if nobody else
+	// stands; who finds none is told to come again after that.
+	Election time.Duration
 	// Concurrency is the most connections served at once.
 	Concurrency int
 	// MaxConnsPerIP is the most connections of one address.
@@ -63,6 +66,7 @@ func Defaults() Config {
 		Timeout:       30 * time.Second, // interface.md: 30 s by default
 		ReadPatience:  5 * time.Second,
 		Tick:          5 * time.Millisecond,
+		Election:      100 * time.Millisecond,
 		Concurrency:   16384,
 		MaxConnsPerIP: 8192,
 		HeaderBytes:   16 << 10,
@@ -81,7 +85,7 @@ func (c *Config) Validate() error {
 		is   time.Duration
 	}{
 		{"ReadTimeout", c.ReadTimeout}, {"WriteTimeout", c.WriteTimeout}, {"IdleTimeout", c.IdleTimeout},
-		{"StreamIdle", c.StreamIdle}, {"Timeout", c.Timeout}, {"ReadPatience", c.ReadPatience}, {"Tick", c.Tick},
+		{"StreamIdle", c.StreamIdle}, {"Timeout", c.Timeout}, {"ReadPatience", c.ReadPatience}, {"Tick", c.Tick}, {"Election", c.Election},
 	}
 	for _, d := range durations {
 		if d.is <= 0 {
@@ -113,6 +117,7 @@ func (c Config) withDefaults() Config {
 	fill(&c.Timeout, d.Timeout)
 	fill(&c.ReadPatience, d.ReadPatience)
 	fill(&c.Tick, d.Tick)
+	fill(&c.Election, d.Election)
 	fill(&c.Concurrency, d.Concurrency)
 	fill(&c.MaxConnsPerIP, d.MaxConnsPerIP)
 	fill(&c.HeaderBytes, d.HeaderBytes)

@@ -40,6 +40,9 @@
 // A client whose `expect` failed is told when to come again (contention.go): advice
 // beside the recorded outcome, from what this router sees, and part of no state.
 //
+// A refusal that passes says when to come again (advice.go): when the present queue is
+// done, when a primary can have been elected, when the group's window opens (timed.go).
+//
 // A recording of a group's log (export.go) is streamed as it is made, from this
 // node's copy or relayed from another's; a client that takes it too slowly is let
 // go, for it holds a state on the node's disk.

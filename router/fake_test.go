@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"lockstep/engine/entry"
 	"lockstep/engine/lang"
@@ -21,6 +22,7 @@ import (
 	"lockstep/engine/schema"
 	"lockstep/engine/value"
 	"lockstep/router/order"
+	"lockstep/router/windows"
 )
 
 // fakeGroup stands in for a copy, its log and its orderer: it executes at once
@@ -35,6 +37,8 @@ type fakeGroup struct {
 	pending  map[entry.ID]bool
 	changed  chan struct{} // closed and replaced whenever the copy gets on
 	watchers []func()
+	windows  *windows.Windows
+	backlog  time.Duration
 
 	// What tests put in the way.
 	submit    func(*order.Request) bool // true: taken care of
@@ -100,6 +104,10 @@ func newBank(t testing.TB) *fakeGroup {
 		rows: map[string]int64{"alice": 100, "bob": 100}, changed: make(chan struct{}),
 	}
 }
+
+func (g *fakeGroup) Backlog() time.Duration { return g.backlog }
+
+func (g *fakeGroup) Windows() *windows.Windows { return g.windows }
 
 func (g *fakeGroup) advance(f func()) {
 	g.mu.Lock()

@@ -62,6 +62,8 @@ func parseGroup(raw []byte) (GroupSpec, *Problem) {
 		wrong = invalidAt("/copies", "name the nodes or say how many copies, not both")
 	case spec.Copies < 0:
 		wrong = invalidAt("/copies", "a group has at least one copy")
+	default:
+		wrong = wrongWindows(spec.Settings)
 	}
 	return spec, wrong
 }

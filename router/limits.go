@@ -118,9 +118,22 @@ const (
 	// that met a full queue is offered again.
 	retryPauseMin = 2 * time.Millisecond
 	retryPauseMax = 100 * time.Millisecond
-	// retryAfterSeconds is what Retry-After says where a request was shed or
-	// found no primary: an election takes a tenth of that.
-	retryAfterSeconds = "1"
 	// maxTimeout is the longest deadline that a client may ask for.
 	maxTimeout = 10 * time.Minute
+)
+
+// Bounds of what Retry-After advises; the header has whole seconds, the document
+// milliseconds where they say more.
+const (
+	// minAdvice is the least: sooner a client only adds to what there is.
+	minAdvice = 20 * time.Millisecond
+	// maxBacklogAdvice is the most after a queue that was full: by then its length
+	// says nothing any more.
+	maxBacklogAdvice = 30 * time.Second
+	// laterAdvice is for what passes nobody knows when.
+	laterAdvice = time.Second
+	// divergedAdvice and diskAdvice are for what ends when copies were compared
+	// anew, or a disk has room: whoever waits for that looks every few seconds.
+	divergedAdvice = 2 * time.Second
+	diskAdvice     = 5 * time.Second
 )

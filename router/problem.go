@@ -30,7 +30,12 @@ type Problem struct {
 	Broken   uint64                  // rows known to break it
 	Change   *SchemaChange           // the schema change that is under way
 
-	retryAfter time.Duration // advice on a conflict: when to try anew; 0: none
+	retryAfter time.Duration // advice when to try anew; 0: none yet
+	heavy      bool          // of a query that found too many heavy ones
+
+	// Of a request at a time when none are taken: which times those are, and when
+	// they end, RFC 3339.
+	window, opens string
 
 	explained []byte // of an aborted query: how it went, JSON
 
@@ -137,8 +142,12 @@ func (p *Problem) appendJSON(dst []byte) []byte {
 	dst = value.AppendJSONString(append(dst, `,"code":`...), p.Code)
 	dst = append(append(append(dst, `,"outcome":"`...), r.outcome...), `","retryable":`...)
 	dst = strconv.AppendBool(dst, r.retryable)
-	if p.retryAfter > 0 {
+	if p.retryAfter%time.Second > 0 {
 		dst = strconv.AppendInt(append(dst, `,"retry_after_ms":`...), ceil(p.retryAfter, time.Millisecond), 10)
+	}
+	if p.opens != "" {
+		dst = value.AppendJSONString(append(dst, `,"opens_at":`...), p.opens)
+		dst = value.AppendJSONString(append(dst, `,"window":`...), p.window)
 	}
 	if p.ID != "" {
 		dst = value.AppendJSONString(append(dst, `,"id":`...), p.ID)

@@ -11,6 +11,7 @@ import (
 
 	"lockstep/engine/program"
 	"lockstep/engine/value"
+	"lockstep/router/windows"
 
 	"github.com/valyala/fasthttp"
 )
@@ -21,7 +22,7 @@ func (s *Server) query(rq *request, f *front, v View) (*Problem, bool) {
 	if p != nil {
 		return p, false
 	}
-	turn := &queryTurn{srv: s, deadline: rq.deadline}
+	turn := &queryTurn{srv: s, deadline: rq.deadline, windows: f.Windows()}
 	defer turn.end()
 	o.Poll = turn.poll
 	began := time.Now()
@@ -138,6 +139,7 @@ func (s *Server) page(rq *request, v View) (*Problem, bool) {
 type heavyGate struct {
 	slots   chan struct{}
 	waiting atomic.Int64
+	took    atomic.Int64 // ns: moving mean of how long one has its place
 }
 
 func newHeavyGate(slots int) *heavyGate {
@@ -153,7 +155,7 @@ func (g *heavyGate) enter(ctx context.Context) *Problem {
 	}
 	defer g.waiting.Add(-1)
 	if g.waiting.Add(1) > maxHeavyWaiting {
-		return &Problem{Code: "overloaded", Detail: "as many heavy queries as this node takes are waiting already: try another node, read less, or by an index (explain=true tells what a query reads)"}
+		return &Problem{Code: "overloaded", heavy: true, Detail: "as many heavy queries as this node takes are waiting already: try another node, read less, or by an index (explain=true tells what a query reads)"}
 	}
 	select {
 	case g.slots <- struct{}{}:
@@ -163,13 +165,28 @@ func (g *heavyGate) enter(ctx context.Context) *Problem {
 	}
 }
 
-func (g *heavyGate) leave() { <-g.slots }
+// leave gives a place back that was held for some time.
+func (g *heavyGate) leave(held time.Duration) {
+	was := g.took.Load()
+	if was == 0 {
+		was = int64(held)
+	}
+	g.took.Store(was + (int64(held)-was)/8) // of two at once one may be lost
+	<-g.slots
+}
+
+// backlog is how long those that wait take at the present rate.
+func (g *heavyGate) backlog() time.Duration {
+	return time.Duration(g.took.Load() * g.waiting.Load() / int64(cap(g.slots)))
+}
 
 // queryTurn watches over one query while it runs.
 type queryTurn struct {
 	srv      *Server
 	deadline time.Time
+	windows  *windows.Windows
 	heavy    bool // it has a place among the heavy ones
+	since    time.Time
 }
 
 func (t *queryTurn) poll(used uint64) error {
@@ -182,18 +199,23 @@ func (t *queryTurn) poll(used uint64) error {
 	if t.heavy || used <= program.CostLimit {
 		return nil
 	}
+	if now := time.Now(); t.windows != nil {
+		if closure, closed := t.windows.Closed(windows.HeavyQueries, now); closed {
+			return closedNow(&closure, windows.HeavyQueries, now)
+		}
+	}
 	ctx, cancel := context.WithDeadline(t.srv.ctx, t.deadline)
 	defer cancel()
 	if p := t.srv.heavy.enter(ctx); p != nil {
 		return p
 	}
-	t.heavy = true
+	t.heavy, t.since = true, time.Now()
 	return nil
 }
 
 func (t *queryTurn) end() {
 	if t.heavy {
-		t.srv.heavy.leave()
+		t.srv.heavy.leave(time.Since(t.since))
 	}
 }
 

@@ -48,7 +48,7 @@ func TestHeavyQueriesTakeTurns(t *testing.T) {
 	if status, _, body := send(t, c, "POST", queryPath, `{"steps":[],"params":{"a":1}}`); status != 200 {
 		t.Errorf("a light query: %d %s", status, body)
 	}
-	s.heavy.leave()
+	s.heavy.leave(time.Second)
 	status, _, body = send(t, c, "POST", queryPath+"?timeout=0.2&consistency=local", heavyQuery)
 	if status != 504 || !strings.Contains(body, "while the query ran") {
 		t.Errorf("where there is a place: %d %s", status, body)

@@ -335,8 +335,12 @@ func (s *Server) refuse(rq *request, p *Problem) {
 	if p.Group == "" {
 		p.Group = rq.group
 	}
-	if r.later {
-		h.Set(fasthttp.HeaderRetryAfter, retryAfterSeconds)
+	if r.later && p.retryAfter == 0 {
+		var f *front
+		if held, ok := s.fronts.Load(rq.group); ok {
+			f = held.(*front)
+		}
+		s.advise(p, f)
 	}
 	if p.retryAfter > 0 {
 		h.Set(fasthttp.HeaderRetryAfter, strconv.FormatInt(ceil(p.retryAfter, time.Second), 10))

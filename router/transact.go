@@ -11,6 +11,7 @@ import (
 	"lockstep/engine/program"
 	"lockstep/engine/value"
 	"lockstep/router/order"
+	"lockstep/router/windows"
 )
 
 // call is one transaction on its way: typed, handed over, answered. It is used
@@ -26,6 +27,7 @@ type call struct {
 	deadline time.Time
 	keyed    bool // a client's id
 	caught   bool // this copy has caught up for this call already
+	begun    bool // it was handed over once
 	patient  bool // a full queue is waited for: a line of a stream
 	waiting  bool // somebody waits for answered; else the answer is settled by itself
 	gone     bool // never answered: it belongs to the orderer for ever
@@ -66,7 +68,7 @@ func (s *Server) giveCall(c *call) {
 		c.own = nil
 	}
 	c.front, c.raw, c.key, c.spare, c.problem = nil, nil, "", "", nil
-	c.keyed, c.caught, c.patient, c.waiting, c.cost = false, false, false, false, 0
+	c.keyed, c.caught, c.begun, c.patient, c.waiting, c.cost = false, false, false, false, false, 0
 	c.answer = order.Answer{}
 	c.req.Item, c.req.SchemaVersion, c.req.Cost, c.req.Attempted = entry.Item{}, 0, 0, false
 	s.calls.Put(c)
@@ -106,8 +108,13 @@ func (c *call) begin() step {
 	}
 	c.req.Item.Proc, c.req.Item.Params, c.req.Item.Source = int32(typed.Proc), typed.Params, typed.Source
 	c.req.SchemaVersion, c.req.Deadline = catalog.Version(), c.deadline
-	c.front.Submit(&c.req)
-	return ordering
+	if w := c.front.Windows(); w != nil && !c.begun {
+		now := time.Now()
+		if closure, closed := w.Closed(windows.Updates, now); closed {
+			return c.shut(&closure, now)
+		}
+	}
+	return c.submit()
 }
 
 // dependsOnSchema tells whether another schema could have led to another answer
@@ -326,6 +333,7 @@ func (c *call) end() *Problem {
 		return nil
 	}
 	p.Group = c.front.name
+	c.srv.advise(p, c.front)
 	if p.ID == "" && !c.req.Item.ID.IsZero() {
 		p.ID = c.req.Item.ID.String()
 	}

@@ -73,6 +73,9 @@ func (c *Client) do(ctx context.Context, r *call) (*answer, error) {
 		wait := time.Duration(0)
 		if t.attempts%len(c.servers) == 0 {
 			wait, pause = max(jitter(pause), t.wait), min(2*pause, longestPause)
+			if deadline, ok := ctx.Deadline(); ok && t.wait > time.Until(deadline) {
+				return nil, t.failure(c, r) // the server says that nothing changes until then
+			}
 			t.wait = 0
 		}
 		if !sleep(ctx, wait) {

@@ -33,6 +33,7 @@ type copyOf struct {
 	handing chan struct{} // holds one while the group is being handed over
 
 	queryBudget int
+	times       *timetable
 	// speaks tells why the group can't go on in a version of the language, if so.
 	speaks func(version uint32) error
 }
@@ -41,6 +42,7 @@ type copyOf struct {
 func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 	c := &copyOf{name: name, shard: cfg.Shard, primaries: &n.statuses, self: n.id, session: n.session, queryBudget: n.cfg.QueryBudget, started: make(chan struct{}), handing: make(chan struct{}, 1)}
 	defer close(c.started)
+	c.times = &timetable{node: n, group: name}
 	c.speaks = func(version uint32) error { return n.speaks(name, version) }
 	dir, err := n.folder.openReplica(strconv.FormatUint(cfg.Shard, 10)+"-"+strconv.FormatUint(cfg.Replica, 10), n.host.HasData(cfg.Shard, cfg.Replica))
 	if err != nil {

@@ -24,6 +24,9 @@ var _ router.Group = (*copyOf)(nil)
 // Submit hands a transaction to the orderer.
 func (c *copyOf) Submit(r *order.Request) { c.orderer.Load().Submit(r) }
 
+// Backlog is how long what is under way here takes at the present rate.
+func (c *copyOf) Backlog() time.Duration { return c.orderer.Load().Backlog() }
+
 // Given tells whether a router's id is known to have been given. This router's
 // own orderer knows by itself which it made.
 func (c *copyOf) Given(id entry.ID) (bool, error) {

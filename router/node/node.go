@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"lockstep/engine/lang"
 	"lockstep/engine/partition"
@@ -227,6 +228,7 @@ func (n *Node) serve() (err error) {
 	}
 	cfg := router.Defaults()
 	cfg.Cluster, cfg.Forwarder, cfg.Tasks, cfg.Log, cfg.Tick = n, n, n, n.cfg.Log, profile.Tick
+	cfg.Election = time.Duration(2*profile.ElectionTicks) * profile.Tick
 	if cfg.Registry, err = n.registry(); err != nil {
 		return err
 	}

@@ -128,6 +128,7 @@ func (o *Orderer) tick() bool {
 	for _, l := range o.links {
 		l.look(o, now)
 	}
+	o.pace.look(now)
 	o.blocked = false
 	busy := o.requests+o.foreign > 0
 	may := o.mayPropose(true)

@@ -73,6 +73,14 @@ const (
 	ghostAge = 30 * time.Second
 	// ghosts bounds the number of those.
 	ghosts = 256
+	// paceMillis is how often the rate of answers is looked at while requests are
+	// under way: many rounds of the log. One that is older than paceStale says
+	// nothing of the present.
+	paceMillis = 100
+	paceStale  = 1000
+	// backlogMillis bounds what a backlog is said to take, an hour, whatever the
+	// rate.
+	backlogMillis = 3600 * 1000
 	// dialTimeout bounds one attempt to connect to the primary.
 	dialTimeout = time.Second
 	// dialBackoffMin and dialBackoffMax bound the wait after a failed attempt.

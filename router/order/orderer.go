@@ -67,6 +67,7 @@ type Orderer struct {
 	freeBatches  []*batch
 	freeEntries  [][]byte
 	stats        Stats
+	pace         pace
 }
 
 // Stats are counts since the start and sizes now.
@@ -319,6 +320,7 @@ func (o *Orderer) leave(r *Request) {
 	} else {
 		o.requests--
 		o.requestBytes -= r.size
+		o.pace.answered++
 	}
 	if o.drain && o.requests+o.foreign == 0 {
 		o.signalEmpty()

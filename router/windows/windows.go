@@ -11,7 +11,7 @@ type Kind uint8
 
 // The kinds.
 const (
-	// Updates are clients' transactions and schema changes.
+	// Updates are clients' transactions. Administration is not affected.
 	Updates Kind = iota
 	// HeavyQueries are queries that use more than a transaction may.
 	HeavyQueries
