@@ -78,7 +78,7 @@ func (c *Compiler) Compile(d *Document) (*Policy, []Problem) {
 	var ps tree.Problems
 	p := &Policy{Document: *d, scopes: c.scopes}
 	p.root = nil
-	top := tree.Root(d.root, &ps)
+	top := tree.Cursor{Node: d.root, Path: d.path, Problems: &ps}
 	scope := c.scopes.full
 	if d.Task == TaskCopy {
 		scope = c.scopes.copies

@@ -36,8 +36,8 @@
 // # What is refused, and what is asked for trial
 //
 // Set.Unsatisfied tells, before a policy is applied, which tasks it could never
-// place. Overrides are a status that is otherwise, for a question; Set.With is a
-// set with a policy that is not applied. Package history plays recordings back.
+// place. A [Question] is asked of a status that is otherwise (Overrides) or of a
+// policy that is not applied. Package history plays recordings back.
 // Users are told of all of it in POLICIES.md, of which a test writes the tables.
 //
 // # What it never does

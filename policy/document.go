@@ -28,7 +28,8 @@ type Document struct {
 	Schedule string // five fields, in UTC; empty: none
 	Enabled  bool
 
-	root *tree.Node // as it was read, for the places of problems
+	root *tree.Node // as it was read, and where, for the places of problems
+	path *tree.Path
 }
 
 // Preference is an expression and what its value is multiplied with.
@@ -57,7 +58,7 @@ func Parse(src []byte) (*Document, []Problem) {
 }
 
 func readDocument(top tree.Cursor) *Document {
-	d := &Document{Count: 1, Enabled: true, root: top.Node}
+	d := &Document{Count: 1, Enabled: true, root: top.Node, path: top.Path}
 	if !top.Object([]string{"policy", "task"}, optionalFields...) {
 		return d
 	}

@@ -21,6 +21,7 @@ import (
 //	wait D     time passes
 //	decide     decides, and does what was decided
 //	explain    tells why, in the form of the API; with an input, what would be if
+//	ask        a body of POST /v1/placements/explain; tells the choice in short
 //	oscillate  node=n2 other=n3 seconds=120: their loads go up and down, and every
 //	           second it is decided; tells the moves
 func TestStories(t *testing.T) {
@@ -84,6 +85,8 @@ func (s *story) command(t *testing.T, d *datadriven.TestData) string {
 		return s.decide()
 	case "explain":
 		return s.explain(d.Input)
+	case "ask":
+		return s.ask(d.Input)
 	case "oscillate":
 		return s.oscillate(t, d)
 	}
@@ -185,6 +188,18 @@ func (s *story) explain(overrides string) string {
 		return err.Error()
 	}
 	return b.String()
+}
+
+func (s *story) ask(body string) string {
+	q, problems := s.compiler.ReadQuestion([]byte(body))
+	if problems != nil {
+		return told(problems)
+	}
+	_, e, problems := q.Ask(s.set, s.in)
+	if problems != nil {
+		return told(problems)
+	}
+	return fmt.Sprintf("%s of %s: %s, by %s: %s\n", q.Task, q.Group, e.Choice, e.Policy, e.Reason)
 }
 
 // oscillate lets the loads of two nodes go up and down against each other, and
