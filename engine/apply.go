@@ -56,6 +56,8 @@ func (m *Machine) applyCommand(cmd []byte) error {
 			err = m.applyLanguage()
 		case entry.KindAssign:
 			err = m.applyAssign()
+		case entry.KindIncarnation:
+			err = m.applyIncarnation()
 		case entry.KindVerdict:
 			err = m.applyVerdict(cmd)
 		case entry.KindBackfill:

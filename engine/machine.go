@@ -97,6 +97,7 @@ type Machine struct {
 	keep      retention
 	feedKept  feedRetention
 	epoch     uint64 // of the last assignment of a task
+	begunAnew uint64 // the group's incarnation; 0: it was never begun anew
 	sessions  sessions
 	tasks     tasks
 
@@ -153,6 +154,8 @@ type Position struct {
 	Digest    [32]byte
 	// KeyWindowMillis is for how long back outcomes are certainly kept.
 	KeyWindowMillis int64
+	// Incarnation counts how often the group was begun anew from one of its copies.
+	Incarnation uint64
 }
 
 // Open loads the state from the store, empty at first.
@@ -175,7 +178,7 @@ func Open(store Store, opt Options) (*Machine, error) {
 func (m *Machine) Position() Position {
 	return Position{
 		Index: m.index, Revision: m.revision, NowMillis: m.nowMillis, Schema: m.schema, Language: m.language,
-		Digest: m.digest, KeyWindowMillis: m.keep.windowMillis(),
+		Digest: m.digest, KeyWindowMillis: m.keep.windowMillis(), Incarnation: m.begunAnew,
 	}
 }
 
@@ -230,7 +233,11 @@ func (m *Machine) encodeState(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, m.schema)
 	dst = binary.AppendUvarint(dst, m.epoch)
 	dst = append(dst, m.digest[:]...)
-	return m.feedKept.append(m.keep.append(dst))
+	dst = m.feedKept.append(m.keep.append(dst))
+	if m.begunAnew > 0 {
+		dst = binary.AppendUvarint(dst, m.begunAnew)
+	}
+	return dst
 }
 
 func (m *Machine) decodeState(src []byte) error {
@@ -259,8 +266,16 @@ func (m *Machine) decodeState(src []byte) error {
 	if m.keep, src, err = decodeRetention(src); err != nil {
 		return err
 	}
-	if m.feedKept, src, err = decodeFeedRetention(src); err != nil || len(src) > 0 {
+	if m.feedKept, src, err = decodeFeedRetention(src); err != nil {
 		return errState
+	}
+	m.begunAnew = 0
+	if len(src) > 0 {
+		v, n := binary.Uvarint(src)
+		if n <= 0 || n < len(src) || v == 0 {
+			return errState
+		}
+		m.begunAnew = v
 	}
 	return nil
 }

@@ -109,6 +109,8 @@ func (s *scene) command(t *testing.T, d *datadriven.TestData) string {
 		return s.outcome(strings.TrimSpace(d.Input))
 	case "assign":
 		return s.assign(d)
+	case "incarnation":
+		return s.incarnation(d)
 	case "tasks":
 		return s.tasks()
 	case "emitted":
@@ -377,6 +379,22 @@ func (s *scene) assign(d *datadriven.TestData) string {
 	}
 	o := done[0].Verdicts[0].Outcome
 	return fmt.Sprintf("assigned: %t%s", o.Committed, reason(&o))
+}
+
+// incarnation begins the group anew.
+func (s *scene) incarnation(d *datadriven.TestData) string {
+	i := entry.Incarnation{Origin: s.origin(), TimeMillis: s.millis}
+	d.ScanArgs(s.t, "number", &i.Number)
+	s.index++
+	if err := s.machine.Apply(entry.Raw{Index: s.index, Cmd: entry.AppendIncarnation(nil, &i)}); err != nil {
+		s.t.Fatal(err)
+	}
+	done, err := s.machine.Commit()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	o := done[0].Verdicts[0].Outcome
+	return fmt.Sprintf("begun anew: %t, incarnation %d", o.Committed, s.machine.Position().Incarnation)
 }
 
 // tasks shows the tasks and what is remembered of them.

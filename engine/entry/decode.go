@@ -44,7 +44,7 @@ func (r *Reader) Reset(cmd []byte) (Kind, error) {
 
 func known(kind Kind) bool {
 	switch kind {
-	case KindBatch, KindSchema, KindCheckpoint, KindBackfill, KindFinish, KindVerdict, KindLanguage, KindAssign:
+	case KindBatch, KindSchema, KindCheckpoint, KindBackfill, KindFinish, KindVerdict, KindLanguage, KindAssign, KindIncarnation:
 		return true
 	}
 	return false
@@ -142,6 +142,18 @@ func (r *Reader) Assign() (Assign, error) {
 	return a, r.bad
 }
 
+// Incarnation reads the beginning of an incarnation.
+func (r *Reader) Incarnation() (Incarnation, error) {
+	var i Incarnation
+	i.Origin, i.TimeMillis = r.origin()
+	i.Number = r.uvarint("number")
+	if r.bad == nil && (i.Number == 0 || i.Number > MaxIncarnations) {
+		r.fail("number")
+	}
+	r.end()
+	return i, r.bad
+}
+
 // Verdict reads a verdict. It does not alias the input.
 func (r *Reader) Verdict() (Verdict, error) {
 	var v Verdict
@@ -220,6 +232,8 @@ func Check(cmd []byte) error {
 		_, err = r.Language()
 	case KindAssign:
 		_, err = r.Assign()
+	case KindIncarnation:
+		_, err = r.Incarnation()
 	case KindVerdict:
 		_, err = r.Verdict()
 	case KindBackfill:

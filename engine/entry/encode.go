@@ -134,6 +134,12 @@ func AppendAssign(dst []byte, a *Assign) []byte {
 	return appendText(append(dst, byte(a.Reason)), a.Text)
 }
 
+// AppendIncarnation appends the encoded entry.
+func AppendIncarnation(dst []byte, i *Incarnation) []byte {
+	dst = appendOrigin(append(dst, Version, byte(KindIncarnation)), i.Origin, i.TimeMillis)
+	return binary.AppendUvarint(dst, i.Number)
+}
+
 // Restamp appends a copy of an encoded entry that is no batch, with another
 // origin and time: what the primary adds to what it was sent.
 func Restamp(dst, cmd []byte, o Origin, timeMillis int64) ([]byte, error) {

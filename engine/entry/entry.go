@@ -18,6 +18,9 @@ const (
 	KindFinish     Kind = 5 // a schema change under way becomes the schema, or is given up
 )
 
+// KindIncarnation begins a group anew from one of its copies.
+const KindIncarnation Kind = 10
+
 // Bounds of an entry. The decoder holds every input to them.
 const (
 	// MaxBytes is the largest entry: the sequencer closes an entry at 4 MiB,
@@ -34,6 +37,8 @@ const (
 	// MaxItemBytes is the largest encoded transaction: a document of the
 	// default limit of 4 MiB, typed, with room for the encoding.
 	MaxItemBytes = 5 << 20
+	// MaxIncarnations bounds their number: each skips a million revisions.
+	MaxIncarnations = 1 << 40
 	// MaxCopies is the most copies that a verdict names: far more than a group has.
 	MaxCopies = 64
 )
@@ -114,6 +119,15 @@ type Assign struct {
 	Epoch      uint64 // the group's last one plus one, or nothing happens
 	Reason     Reason
 	Text       string // why, in a sentence for people; at most MaxReasonBytes
+}
+
+// Incarnation is an entry that begins a group anew from one of its copies: what was
+// acknowledged by others may be lost, so that nothing of before must mean something
+// else from here on (architecture.md, The catalog).
+type Incarnation struct {
+	Origin
+	TimeMillis int64
+	Number     uint64 // above the group's last one, or nothing happens
 }
 
 // Reason is why a task was assigned as it was: an application that is started

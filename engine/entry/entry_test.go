@@ -27,11 +27,12 @@ func golden() map[string][]byte {
 		},
 	}
 	return map[string][]byte{
-		"batch":      entry.AppendBatch(nil, &batch),
-		"schema":     entry.AppendSchema(nil, &entry.Schema{Origin: origin, TimeMillis: 5, IfMatch: 3, IfBegun: 2, Document: []byte(`{"tables":{}}`)}),
-		"language":   entry.AppendLanguage(nil, &entry.Language{Origin: origin, TimeMillis: 8, Version: 2, IfMatch: 300}),
-		"assign":     entry.AppendAssign(nil, &entry.Assign{Origin: origin, TimeMillis: 7, Task: "sweep", Holder: 1 << 40, Epoch: 12, Reason: entry.ReasonRecovery, Text: "n1 is unavailable"}),
-		"checkpoint": entry.AppendCheckpoint(nil, &entry.Checkpoint{Origin: origin, TimeMillis: 6, ID: 99, Contents: entry.ContentsScrubbed}),
+		"batch":       entry.AppendBatch(nil, &batch),
+		"schema":      entry.AppendSchema(nil, &entry.Schema{Origin: origin, TimeMillis: 5, IfMatch: 3, IfBegun: 2, Document: []byte(`{"tables":{}}`)}),
+		"language":    entry.AppendLanguage(nil, &entry.Language{Origin: origin, TimeMillis: 8, Version: 2, IfMatch: 300}),
+		"assign":      entry.AppendAssign(nil, &entry.Assign{Origin: origin, TimeMillis: 7, Task: "sweep", Holder: 1 << 40, Epoch: 12, Reason: entry.ReasonRecovery, Text: "n1 is unavailable"}),
+		"incarnation": entry.AppendIncarnation(nil, &entry.Incarnation{Origin: origin, TimeMillis: 9, Number: 300}),
+		"checkpoint":  entry.AppendCheckpoint(nil, &entry.Checkpoint{Origin: origin, TimeMillis: 6, ID: 99, Contents: entry.ContentsScrubbed}),
 		"verdict": entry.AppendVerdict(nil, &entry.Verdict{
 			Origin: origin, TimeMillis: 7, Checkpoint: 99, Revision: 1000, Running: [32]byte{1}, HasContent: true, Content: [32]byte{2},
 			Agreed: []uint64{1, 3}, Differed: []uint64{200}, Chosen: true,
@@ -102,7 +103,7 @@ func TestRestamp(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		back, err := entry.Restamp(nil, got, entry.Origin{Proposer: 0x0102030405060708, Sequence: 300}, map[string]int64{"schema": 5, "checkpoint": 6, "assign": 7, "backfill": 7, "finish": 8, "verdict": 7, "language": 8}[name])
+		back, err := entry.Restamp(nil, got, entry.Origin{Proposer: 0x0102030405060708, Sequence: 300}, map[string]int64{"schema": 5, "checkpoint": 6, "assign": 7, "backfill": 7, "finish": 8, "verdict": 7, "language": 8, "incarnation": 9}[name])
 		if err != nil || !bytes.Equal(back, cmd) || bytes.Equal(got, cmd) || entry.Check(got) != nil {
 			t.Errorf("%s: stamped and stamped back it is %x, was %x (%v)", name, back, cmd, err)
 		}
@@ -175,6 +176,12 @@ func reencode(t failer, cmd []byte) []byte {
 			t.Fatal(err)
 		}
 		return entry.AppendAssign(nil, &a)
+	case entry.KindIncarnation:
+		i, err := r.Incarnation()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return entry.AppendIncarnation(nil, &i)
 	case entry.KindVerdict:
 		v, err := r.Verdict()
 		if err != nil {

@@ -158,7 +158,7 @@ func (p *Partition) Apply(entries []entry.Raw) error {
 
 func alone(kind entry.Kind) bool {
 	switch kind {
-	case entry.KindSchema, entry.KindBackfill, entry.KindFinish, entry.KindLanguage, entry.KindCheckpoint, entry.KindVerdict:
+	case entry.KindSchema, entry.KindBackfill, entry.KindFinish, entry.KindLanguage, entry.KindCheckpoint, entry.KindVerdict, entry.KindIncarnation:
 		return true
 	}
 	return false
