@@ -40,8 +40,14 @@ func (c *Cluster) request(ctx context.Context, method, path string, body any) (j
 		for _, server := range c.Servers() {
 			answer, err := c.requestOf(ctx, server, method, path, doc)
 			var refused *refusedError
-			if err == nil || errors.As(err, &refused) {
-				return answer, err
+			switch {
+			case err == nil:
+				return answer, nil
+			case !errors.As(err, &refused):
+			case method == http.MethodDelete && refused.status == http.StatusNotFound && last != nil:
+				return nil, nil // an attempt that was not answered has done it
+			default:
+				return nil, err
 			}
 			last = err
 		}

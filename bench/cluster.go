@@ -44,6 +44,9 @@ type ClusterConfig struct {
 	// Copies of the group, on the first nodes of an own cluster; 0: on all.
 	Copies int
 
+	// Settings that the group is made with; nil: the defaults.
+	Settings map[string]any
+
 	// Group is the group that is worked on; it is made where there is none.
 	Group string
 
@@ -130,7 +133,7 @@ func (c *Cluster) connect(ctx context.Context, cfg ClusterConfig) (err error) {
 	if c.client, err = client.New(config); err != nil {
 		return err
 	}
-	group := client.Group{Name: c.Group}
+	group := client.Group{Name: c.Group, Settings: cfg.Settings}
 	if own {
 		if err := c.allJoined(ctx); err != nil {
 			return err

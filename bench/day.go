@@ -19,7 +19,9 @@ type DayConfig struct {
 	Accounts    int
 	Rows        int           // that are loaded into a second group
 	Pace        time.Duration // the least that each event lasts, for its rate to mean something
-	Seed        uint64
+	// ReplaceAfter is after how long a copy that is away is replaced by a witness.
+	ReplaceAfter time.Duration
+	Seed         uint64
 
 	// Progress is told what goes on, Told of each event that is over; nil: nobody
 	// wants to know.
@@ -36,6 +38,8 @@ func (c *DayConfig) Validate() error {
 		return fmt.Errorf("rows %d: must be at least 1", c.Rows)
 	case c.Pace < 0 || c.Pace > longestFault:
 		return fmt.Errorf("pace %v: must be 0 to %v", c.Pace, longestFault)
+	case c.ReplaceAfter < time.Second || c.ReplaceAfter > longestFault:
+		return fmt.Errorf("replace-after %v: must be 1s to %v", c.ReplaceAfter, longestFault)
 	}
 	return validWork(c.Connections, c.Accounts)
 }
@@ -67,7 +71,7 @@ type day struct {
 	*trial
 	events   []DayEvent
 	compared finding // of the copies after each event
-	away     *Node   // it was killed, and is not back
+	away     []*Node // they were killed, and are not back
 }
 
 // RunDay starts five nodes with a group of three copies, has its events happen one
@@ -75,6 +79,7 @@ type day struct {
 // the cluster's folder is then kept.
 func RunDay(ctx context.Context, cfg DayConfig) (*Day, error) {
 	cfg.Cluster.Schema, cfg.Cluster.Nodes, cfg.Cluster.Copies = chaos.Schema, dayNodes, clusterNodes
+	cfg.Cluster.Settings = map[string]any{"last_copy": "serve", "replace_after": cfg.ReplaceAfter.String()}
 	cfg.Progress = orNobody(cfg.Progress)
 	if cfg.Told == nil {
 		cfg.Told = func(DayEvent) {}
@@ -153,7 +158,7 @@ func (d *day) happen(ctx context.Context, e dayEvent) error {
 // well waits until all nodes that should be there are ready, and transactions
 // commit.
 func (d *day) well(ctx context.Context) error {
-	if d.away == nil {
+	if len(d.away) == 0 {
 		ready, cancel := context.WithTimeout(ctx, startTime)
 		defer cancel()
 		if err := d.cluster.WaitReady(ready); err != nil {
@@ -165,7 +170,7 @@ func (d *day) well(ctx context.Context) error {
 
 // compare compares the copies while the client goes on.
 func (d *day) compare(ctx context.Context, event string) error {
-	if d.away != nil {
+	if len(d.away) > 0 {
 		return nil
 	}
 	d.Progress(event + ": comparing the copies")

@@ -19,7 +19,7 @@ func TestADay(t *testing.T) {
 	var told []string
 	result, err := RunDay(ctx, DayConfig{
 		Cluster:     ClusterConfig{Binary: build(t), Dir: dir, Group: "day"},
-		Connections: 5, Accounts: 100, Rows: 2000, Seed: 1,
+		Connections: 5, Accounts: 100, Rows: 2000, ReplaceAfter: 2 * time.Second, Seed: 1,
 		Told: func(e DayEvent) { told = append(told, e.Event) },
 	})
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// copies are the nodes with a copy of a group, in the order of the status.
+// copies are the nodes with a complete copy of a group, or one that will be, in the
+// order of the status.
 func (d *day) copies(ctx context.Context, group string) (nodes []string, err error) {
 	s, err := d.cluster.Client().Status(ctx)
 	if err != nil {
@@ -19,7 +20,9 @@ func (d *day) copies(ctx context.Context, group string) (nodes []string, err err
 			continue
 		}
 		for _, p := range g.Partitions {
-			nodes = append(nodes, p.Node)
+			if !p.Leaving && p.Kind != "witness" {
+				nodes = append(nodes, p.Node)
+			}
 		}
 	}
 	if len(nodes) == 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"lockstep/router/client"
@@ -39,6 +40,8 @@ func dayEvents() []dayEvent {
 		{"remove", removeCopy},
 		{"upgrade", upgradeAll},
 		{"delete", deleteSecond},
+		{"night", downToTheLastCopy},
+		{"morning", wholeAgain},
 	}
 }
 
@@ -105,7 +108,7 @@ func killThePrimary(ctx context.Context, d *day) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	d.away = n
+	d.away = append(d.away, n)
 	d.cluster.Kill(n)
 	next, err := d.primary(ctx, n.Name)
 	if err != nil {
@@ -117,9 +120,12 @@ func killThePrimary(ctx context.Context, d *day) (string, error) {
 // returnFromDeath starts what was killed; it is brought up to date by the new primary
 // (paragraph 66), which comparing the copies shows.
 func returnFromDeath(ctx context.Context, d *day) (string, error) {
-	n := d.away
-	if err := d.cluster.Start(n); err != nil {
-		return "", err
+	var names []string
+	for _, n := range d.away {
+		names = append(names, n.Name)
+		if err := d.cluster.Start(n); err != nil {
+			return "", err
+		}
 	}
 	d.away = nil
 	began := time.Now()
@@ -131,7 +137,7 @@ func returnFromDeath(ctx context.Context, d *day) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s ready after %.1f s, %s is the primary", n.Name, took.Seconds(), name), nil
+	return fmt.Sprintf("%s ready after %.1f s, %s is the primary", strings.Join(names, ", "), took.Seconds(), name), nil
 }
 
 // upgradeAll restarts one node after the other, each when the one before is ready.

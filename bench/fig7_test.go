@@ -60,7 +60,7 @@ func fig7(ctx context.Context, t *testing.T, trial *trial) error {
 
 	// The primary fails, and another takes over: transactions commit.
 	c.Kill(failed)
-	group.away = failed
+	group.away = []*Node{failed}
 	next, err := group.primary(ctx, failed.Name)
 	if err != nil {
 		return err

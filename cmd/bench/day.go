@@ -49,6 +49,7 @@ client, from its beginning until all is well again, and the rate meanwhile.`,
 	f := cmd.Flags()
 	f.StringVar(&cfg.Upgrade, "upgrade", "", "`FILE` of the program that nodes are restarted with (default: the same)")
 	f.DurationVar(&cfg.Pace, "pace", 5*time.Second, "the least that each event lasts")
+	f.DurationVar(&cfg.ReplaceAfter, "replace-after", 15*time.Second, "after how long a copy that is away is replaced by a witness")
 	f.IntVar(&cfg.Rows, "rows", 100_000, "that are loaded into a second group")
 	f.IntVar(&cfg.Connections, "connections", 16, "connections, one transfer at a time on each")
 	f.IntVar(&cfg.Accounts, "accounts", 1000, "accounts among which transfers go")
