@@ -248,6 +248,8 @@ type ClusterStatus struct {
 	Node    string        `json:"node,omitempty"` // the one that answers
 	Nodes   []NodeStatus  `json:"nodes"`
 	Groups  []GroupStatus `json:"groups"`
+	// Troubles are what is wrong, the worst first.
+	Troubles []Trouble `json:"troubles,omitempty"`
 }
 
 // NodeStatus is one node.
@@ -256,6 +258,7 @@ type NodeStatus struct {
 	Status  string `json:"status"`
 	HTTP    string `json:"http"`
 	Version string `json:"version"`
+	NodeFacts
 }
 
 // GroupStatus is one group as this node sees it.
@@ -271,6 +274,7 @@ type GroupStatus struct {
 	Labels       map[string]string `json:"labels,omitempty"`
 	Partitions   []PartitionStatus `json:"partitions"`
 	SchemaChange *SchemaChange     `json:"schema_change,omitempty"`
+	GroupHealth
 }
 
 // PartitionStatus is one copy of a group.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,27 +47,27 @@ func (a *app) statusCommand() *cobra.Command {
 func (c *connection) first(cl *client.Client) string { return cl.Servers()[0] }
 
 func statusTable(w io.Writer, s *client.Status) error {
-	nodes := newTable(w, "NODE", "STATUS", "HTTP", "VERSION")
+	nodes := newTable(w, "NODE", "STATUS", "CPU", "MEMORY FREE", "DISK FREE", "HTTP", "VERSION", "HOLDS")
 	for _, n := range s.Nodes {
-		nodes.add(n.Name, n.Status, n.HTTP, n.Version)
+		nodes.add(n.Name, n.Status, percent(n.CPU), percent(n.MemoryFree), percent(n.DiskFree), n.HTTP, n.Version, holds(n))
 	}
 	if err := nodes.write(w); err != nil {
 		return err
 	}
 	if len(s.Groups) == 0 {
 		_, err := fmt.Fprintln(w, "\nNo groups yet: make one with lockstep group create.")
-		return err
+		return errors.Join(err, troubles(w, s))
 	}
 	fmt.Fprintln(w)
-	groups := newTable(w, "GROUP", "REVISION", "NODE", "ROLE", "STATUS", "AT", "LAG")
+	groups := newTable(w, "GROUP", "IS", "REVISION", "NODE", "ROLE", "STATUS", "AT", "LAG")
 	for _, g := range s.Groups {
-		name, revision := g.Name, fmt.Sprint(g.Revision)
+		name, is, revision := g.Name, g.Status, fmt.Sprint(g.Revision)
 		if len(g.Partitions) == 0 {
-			groups.add(name, revision, "", "", "", "", "")
+			groups.add(name, is, revision, "", "", "", "", "")
 		}
 		for _, p := range g.Partitions {
-			groups.add(name, revision, p.Node, p.Role, p.Status, p.Revision, p.Lag)
-			name, revision = "", ""
+			groups.add(name, is, revision, p.Node, p.Role, p.Status, p.Revision, p.Lag)
+			name, is, revision = "", "", ""
 		}
 	}
 	if err := groups.write(w); err != nil {
@@ -78,17 +80,50 @@ func statusTable(w io.Writer, s *client.Status) error {
 			}
 		}
 	}
-	return differences(w, s)
+	return errors.Join(differences(w, s), troubles(w, s))
+}
+
+// troubles tells what is wrong, what it affects and what to do.
+func troubles(w io.Writer, s *client.Status) error {
+	for _, t := range s.Troubles {
+		if _, err := fmt.Fprintf(w, "\n%s: %s.\n", strings.ToUpper(plain(t.Severity)), plain(t.What)); err != nil {
+			return err
+		}
+		for _, line := range [][2]string{{"Affects", t.Affects}, {"Do", t.Do}} {
+			if line[1] == "" {
+				continue
+			}
+			if _, err := fmt.Fprintf(w, "  %-8s %s.\n", line[0]+":", plain(line[1])); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func percent(share *float64) string {
+	if share == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.0f%%", *share*100)
+}
+
+// holds are a node's tasks; one that is kept for a group says so.
+func holds(n client.NodeStatus) string {
+	text := strings.Join(n.Holds, " ")
+	if n.Dedicated != "" {
+		text = strings.TrimSpace("(kept for " + n.Dedicated + ") " + text)
+	}
+	const most = 60
+	if len(text) > most {
+		return text[:most] + "…"
+	}
+	return text
 }
 
 // differences tells of copies that differ, or did, and what to do.
 func differences(w io.Writer, s *client.Status) error {
 	for _, g := range s.Groups {
-		if g.Held != "" {
-			if _, err := fmt.Fprintf(w, "\n%s takes no changes: %s.\n", g.Name, g.Held); err != nil {
-				return err
-			}
-		}
 		for _, p := range g.Partitions {
 			d := p.Divergence
 			if d == nil {

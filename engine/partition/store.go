@@ -20,3 +20,11 @@ type snapshotReader struct{ *store.Snapshot }
 func (s snapshotReader) NewIter(lower, upper []byte) engine.Iterator {
 	return s.Snapshot.NewIter(lower, upper)
 }
+
+// DiskBytes is what the copy takes on disk; 0 while it is not open.
+func (p *Partition) DiskBytes() uint64 {
+	if !p.open.Load() {
+		return 0
+	}
+	return p.store.Metrics().DiskBytes
+}

@@ -86,6 +86,8 @@ type Schema struct {
 type Status struct {
 	Nodes  []NodeStatus  `json:"nodes"`
 	Groups []GroupStatus `json:"groups"`
+	// Troubles are what is wrong, the worst first.
+	Troubles []Trouble `json:"troubles"`
 
 	Raw json.RawMessage `json:"-"`
 }
@@ -96,6 +98,34 @@ type NodeStatus struct {
 	Status  string `json:"status"`
 	HTTP    string `json:"http"`
 	Version string `json:"version"`
+	// Reason says why Status is what it is.
+	Reason string `json:"reason"`
+	// CPU, MemoryFree and DiskFree are shares of 1; nil while they are not known.
+	CPU        *float64 `json:"cpu"`
+	MemoryFree *float64 `json:"memory_free"`
+	DiskFree   *float64 `json:"disk_free"`
+	Dedicated  string   `json:"dedicated"` // the group that it is kept for; empty: any
+	Holds      []string `json:"holds"`     // tasks, as group/task
+}
+
+// Trouble is something that is wrong, what it affects, and what to do.
+type Trouble struct {
+	Severity string `json:"severity"` // critical, warning or notice
+	Node     string `json:"node"`
+	Group    string `json:"group"`
+	What     string `json:"what"`
+	Affects  string `json:"affects"`
+	Do       string `json:"do"`
+}
+
+// TaskBrief is who holds a task of a group.
+type TaskBrief struct {
+	Task   string    `json:"task"`
+	Holder string    `json:"holder"` // empty: nobody
+	Epoch  uint64    `json:"epoch"`
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason"`
+	Why    string    `json:"why"`
 }
 
 // GroupStatus is one redundancy group as the answering node sees it.
@@ -106,6 +136,10 @@ type GroupStatus struct {
 	Held       string            `json:"held"`                 // why the group takes no changes, and what to do; empty: it does
 	Durability string            `json:"durability,omitempty"` // how many copies there are, where they are fewer than it was made with
 	Partitions []PartitionStatus `json:"partitions"`
+	Status     string            `json:"status"` // available, degraded, no_primary, no_quorum or held
+	Reason     string            `json:"reason"`
+	Wanted     string            `json:"wanted"` // the primary that the policies want, where it is another
+	Tasks      []TaskBrief       `json:"tasks"`
 
 	SchemaChange *SchemaChange `json:"schema_change,omitempty"` // nil: none is under way
 }

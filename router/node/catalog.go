@@ -71,6 +71,8 @@ type groupRow struct {
 	last lastcopy.Settings
 	// first are the members that it began with, by replica.
 	first map[uint64]txlog.NodeID
+	// settings are those that were given, as JSON; package settings reads them.
+	settings []byte
 }
 
 type partitionRow struct {
@@ -189,7 +191,7 @@ func (c *catalog) addNode(row value.Value) error {
 func (c *catalog) addGroup(row value.Value) error {
 	g := groupRow{
 		name: text(row, "name"), shard: uint64(number(row, "shard")), labels: labels(row, "labels"), copies: int(number(row, "copies")),
-		first: map[uint64]txlog.NodeID{},
+		first: map[uint64]txlog.NodeID{}, settings: object(row, "settings"),
 	}
 	settings := field(row, "settings")
 	g.last, _ = lastcopy.ParseSettings(entryText(settings, "last_copy"), entryText(settings, "replace_after")) // what can't be read is the default
@@ -204,6 +206,15 @@ func (c *catalog) addGroup(row value.Value) error {
 	}
 	c.groups = append(c.groups, g)
 	return nil
+}
+
+// object is a column that holds an object, as JSON; nil where it is empty.
+func object(row value.Value, name string) []byte {
+	v := field(row, name)
+	if v.Kind() != value.Map || v.Len() == 0 {
+		return nil
+	}
+	return value.AppendRawJSON(nil, v)
 }
 
 func (c *catalog) addPartition(row value.Value) error {

@@ -26,7 +26,10 @@ type copyOf struct {
 	orderer   atomic.Pointer[order.Orderer]
 	catalogs  catalogs
 	counted   atomic.Pointer[rowCount]
-	primaries *statuses // what peers say of themselves, for lag
+	pace      pace
+	announced announcements
+	wish      atomic.Pointer[wish] // nil: the primary is as the policies want it
+	primaries *statuses            // what peers say of themselves, for lag
 	self      txlog.NodeID
 	session   uint64 // of this node's router
 

@@ -189,6 +189,7 @@ func (n *Node) makePrimary(ctx context.Context, c *copyOf, to txlog.NodeID) (pau
 		if err := n.mayLead(ctx, c, to); err != nil {
 			return 0, err
 		}
+		n.announce(ctx, c, to)
 		if paused, err = n.passOn(ctx, c, to); err == nil {
 			n.cfg.Log.Info("a group was handed over", "group", c.name, "to", name, "milliseconds", float64(paused.Microseconds())/1000)
 			return paused, nil

@@ -28,8 +28,16 @@ const (
 	// tendEvery is how often the system group's leader looks after members that
 	// wait for their vote: joining takes about as long.
 	tendEvery = 50 * time.Millisecond
-	// statusEvery is how often peers are asked for their status.
-	statusEvery = 100 * time.Millisecond
+	// nodeBeat is how often nodes send each other a heartbeat that share no group but
+	// the catalog; silence of three is noticed, of nine taken for absence. reportKept
+	// is for how long what is put together for one heartbeat serves the others.
+	nodeBeat   = 200 * time.Millisecond
+	reportKept = 20 * time.Millisecond
+	// reportedTasks is how many of a group's tasks its primary tells of in heartbeats;
+	// the others are asked for.
+	reportedTasks = 64
+	// paceEvery is how often a copy's size and pace are measured.
+	paceEvery = time.Second
 	// statusWait bounds one such question; a peer that is silent for longer than
 	// staleAfter counts as unavailable.
 	statusWait = time.Second
@@ -70,6 +78,10 @@ const (
 	taskLook = time.Second
 	// taskStopWait bounds how long a node that stops waits for its tasks to end.
 	taskStopWait = 15 * time.Second
+	// announceWait bounds telling the next primary why it becomes so; what it was told
+	// counts for announcedFor, in which a handover is over or has failed.
+	announceWait = 250 * time.Millisecond
+	announcedFor = 10 * time.Second
 	// exportFreshWait bounds how long a recording waits to have all that was
 	// acknowledged before: an election's time and more.
 	exportFreshWait = time.Second

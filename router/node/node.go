@@ -17,6 +17,8 @@ import (
 	"lockstep/engine/partition"
 	"lockstep/engine/store"
 	"lockstep/router"
+	"lockstep/router/heartbeat"
+	"lockstep/router/measure"
 	"lockstep/router/order"
 	"lockstep/router/tasks"
 	"lockstep/txlog"
@@ -36,13 +38,16 @@ const (
 const (
 	serviceOrder   byte = 'O' // transactions for the primary
 	serviceJoin    byte = 'J' // entering the cluster
-	serviceStatus  byte = 'H' // what a node says of itself
+	serviceStatus  byte = 'H' // what a node says of itself, when asked
 	serviceDigest  byte = 'D' // digests at a checkpoint
 	serviceForward byte = 'F' // requests for groups without a copy at the asker
 	serviceTasks   byte = 'T' // who holds which task, and how it goes
 	serviceExport  byte = 'X' // recordings of groups without a copy at the asker
 
 	serviceHandOver byte = 'P' // another primary, by plan
+
+	serviceAnnounce  byte = 'A' // why a group is handed over
+	serviceHeartbeat byte = 'B' // what a node says of itself, unasked
 )
 
 // Node is a running node.
@@ -83,6 +88,7 @@ type Node struct {
 	statuses statuses
 	runner   *tasks.Runner
 	recheck  chan struct{} // has one where what this node holds may have changed
+	pulse    pulse
 	exports  chan struct{} // holds one for each recording being written
 	swept    atomic.Uint64 // the catalog's revision, and one, by which former replicas were last wiped
 	draining atomic.Bool
@@ -115,6 +121,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		checks: newCheckMetrics(), pacer: partition.NewPacer(cfg.ScrubBytes),
 	}
 	n.catalog.Store(&catalog{})
+	n.pulse.board, n.pulse.meter, n.pulse.started = heartbeat.NewBoard(cfg.Name, systemGroup), measure.New(cfg.Data), time.Now()
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.start(ctx); err != nil {
 		n.cancel()
@@ -187,6 +194,8 @@ func (n *Node) openPeers() (err error) {
 		}
 	})
 	n.peers.Handle(serviceExport, n.serveExport)
+	n.peers.HandleCall(serviceAnnounce, n.answerAnnounce)
+	n.peers.Handle(serviceHeartbeat, n.serveHeartbeats)
 	n.peers.HandleCall(serviceStatus, n.answerStatus)
 	n.peers.HandleCall(serviceDigest, n.answerDigest)
 	n.peers.HandleCall(serviceForward, n.answerForward)
@@ -235,7 +244,11 @@ func (n *Node) serve() (err error) {
 	if n.server, err = router.New(cfg); err != nil {
 		return fmt.Errorf("make the router: %w", err)
 	}
+	if err := n.startHeartbeats(); err != nil {
+		return err
+	}
 	n.refresh()
+	n.watchNodes(n.catalog.Load())
 	n.front.Store(n.server)
 	n.work.Go(func() {
 		if err := n.server.Serve(n.http); err != nil && n.ctx.Err() == nil {
@@ -243,7 +256,6 @@ func (n *Node) serve() (err error) {
 		}
 	})
 	n.work.Go(n.reconcileLoop)
-	n.work.Go(n.statusLoop)
 	n.work.Go(n.flushLoop)
 	n.work.Go(n.guardLoop)
 	n.work.Go(n.taskLoop)
@@ -311,6 +323,9 @@ func (n *Node) release() {
 		over, cancel := context.WithCancel(context.Background())
 		cancel()
 		n.runner.Stop(over)
+	}
+	if beats := n.pulse.beats.Load(); beats != nil {
+		beats.Close()
 	}
 	if n.host != nil {
 		n.host.Close()

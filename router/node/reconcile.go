@@ -92,6 +92,7 @@ func (n *Node) refresh() {
 	}
 	n.catalog.Store(c)
 	n.lookAtTasks()
+	n.watchNodes(c)
 }
 
 // startMissing starts the copies that should be here and are not. One that has nothing

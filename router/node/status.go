@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"lockstep/router"
+	"lockstep/router/measure"
 	"lockstep/txlog"
 )
 
@@ -19,8 +21,15 @@ type nodeReport struct {
 	Version string `json:"version"`
 	Status  string `json:"status"`
 	// Languages are the versions of the language that its program knows.
-	Languages []uint32              `json:"languages"`
-	Groups    map[string]copyReport `json:"groups"`
+	Languages []uint32 `json:"languages"`
+	OS        string   `json:"os,omitempty"`
+	Arch      string   `json:"arch,omitempty"`
+	// UptimeSeconds is for how long its process has run.
+	UptimeSeconds int64 `json:"uptime_seconds"`
+	measure.Sample
+	// Holds are the tasks that it holds, by the logs of its copies: group/slot.
+	Holds  []string              `json:"holds,omitempty"`
+	Groups map[string]copyReport `json:"groups"`
 	// Catalog is the revision of the catalog that the node has made its copies agree
 	// with; of the shards Kept it still has something on disk of a former replica.
 	Catalog uint64   `json:"catalog"`
@@ -35,6 +44,9 @@ type copyReport struct {
 	Term     uint64 `json:"term,omitempty"`
 	Keys     int64  `json:"key_window_seconds"`
 	Replica  uint64 `json:"replica"`
+	// SizeBytes is the copy on disk, ApplyRate the revisions that it reaches a second.
+	SizeBytes int64   `json:"size_bytes,omitempty"`
+	ApplyRate float64 `json:"apply_rate,omitempty"`
 	// Diverged is set while the copy differs from the majority and is not served,
 	// Former where a copy before it did.
 	Diverged *router.Divergence `json:"diverged,omitempty"`
@@ -45,6 +57,11 @@ type copyReport struct {
 	Witness bool `json:"witness,omitempty"`
 	// Voters are the replicas that vote, as the primary has seen.
 	Voters []uint64 `json:"voters,omitempty"`
+	// Of the primary's copy alone: who holds the group's tasks, a number of them at
+	// most, and whom the policies want as primary.
+	Tasks     []taskReport `json:"tasks,omitempty"`
+	Wanted    string       `json:"wanted,omitempty"`
+	WantedWhy string       `json:"wanted_why,omitempty"`
 
 	Change *router.SchemaChange `json:"schema_change,omitempty"`
 }
@@ -67,6 +84,16 @@ func (s *statuses) set(id txlog.NodeID, r nodeReport) {
 		s.heard = map[txlog.NodeID]heard{}
 	}
 	s.heard[id] = heard{report: r, at: time.Now()}
+}
+
+// touch notes that a peer was heard, and has nothing new to say.
+func (s *statuses) touch(id txlog.NodeID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h, ok := s.heard[id]; ok {
+		h.at = time.Now()
+		s.heard[id] = h
+	}
 }
 
 // gone notes that nobody listens at a peer's address: no need to wait until its
@@ -100,43 +127,7 @@ func (s *statuses) revision(id txlog.NodeID, group string) uint64 {
 	return s.heard[id].report.Groups[group].Revision
 }
 
-// statusLoop asks the peers for their status.
-func (n *Node) statusLoop() {
-	tick := time.NewTicker(statusEvery)
-	defer tick.Stop()
-	asking := map[txlog.NodeID]chan struct{}{}
-	for {
-		for _, row := range n.catalog.Load().nodes {
-			if row.id == n.id || !over(asking[row.id]) {
-				continue
-			}
-			done := make(chan struct{})
-			asking[row.id] = done
-			n.work.Go(func() {
-				defer close(done)
-				n.askStatus(row.id)
-			})
-		}
-		select {
-		case <-tick.C:
-		case <-n.ctx.Done():
-			return
-		}
-	}
-}
-
-func over(done <-chan struct{}) bool {
-	if done == nil {
-		return true
-	}
-	select {
-	case <-done:
-		return true
-	default:
-		return false
-	}
-}
-
+// askStatus has a peer say at once what it would say with its next heartbeat.
 func (n *Node) askStatus(id txlog.NodeID) {
 	ctx, cancel := context.WithTimeout(n.ctx, statusWait)
 	defer cancel()
@@ -155,12 +146,27 @@ func (n *Node) askStatus(id txlog.NodeID) {
 	n.statuses.set(id, r)
 }
 
+func over(done <-chan struct{}) bool {
+	if done == nil {
+		return true
+	}
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
 func (n *Node) answerStatus(context.Context, uint64, []byte) ([]byte, error) {
 	return json.Marshal(n.report())
 }
 
 func (n *Node) report() nodeReport {
-	r := nodeReport{Name: n.cfg.Name, Version: Version, Status: "available", Languages: n.env.Versions(), Groups: map[string]copyReport{}}
+	r := nodeReport{
+		Name: n.cfg.Name, Version: Version, Status: "available", Languages: n.env.Versions(), Groups: map[string]copyReport{},
+		OS: runtime.GOOS, Arch: runtime.GOARCH, UptimeSeconds: int64(time.Since(n.pulse.started) / time.Second), Sample: n.pulse.meter.Sample(),
+	}
 	if n.draining.Load() {
 		r.Status = "draining"
 	}
@@ -177,11 +183,18 @@ func (n *Node) report() nodeReport {
 			report.Leader, report.Term = leader.String(), term
 		}
 		n.reportChecks(c, &report)
+		report.SizeBytes, report.ApplyRate = c.pace.measure(c, pos.Revision)
 		r.Groups[c.name] = report
+		for _, t := range c.part.Tasks().List {
+			if t.Holder == uint64(n.id) {
+				r.Holds = append(r.Holds, c.name+"/"+t.Name)
+			}
+		}
 	}
 	for group, replica := range n.runningWitnesses() {
 		r.Groups[group] = copyReport{Replica: replica, Witness: true}
 	}
+	slices.Sort(r.Holds) // copies come in no order
 	for group, b := range n.allRebuilds() {
 		r.Groups[group] = copyReport{Replica: b.evidence.Replica, Diverged: n.divergence(b.evidence)}
 	}
@@ -198,6 +211,7 @@ func (n *Node) reportChecks(c *copyOf, r *copyReport) {
 		r.Former = n.divergence(e)
 	}
 	if c.log.IsLeader() {
+		r.Tasks = reportTasks(c.part.Tasks())
 		n.guarding.Lock()
 		defer n.guarding.Unlock()
 		if g := n.guards[c.name]; g != nil {
@@ -212,20 +226,6 @@ func (n *Node) reportOf(id txlog.NodeID) (nodeReport, bool) {
 		return n.report(), true
 	}
 	return n.statuses.fresh(id)
-}
-
-// Status is the whole cluster as this node has heard of it.
-func (n *Node) Status() router.ClusterStatus {
-	cat := n.catalog.Load()
-	s := router.ClusterStatus{Cluster: n.folder.id.Group, Node: n.cfg.Name, Groups: n.Groups()}
-	for _, row := range cat.nodes {
-		status := router.NodeStatus{Name: row.name, HTTP: row.http, Version: row.version, Status: "unavailable"}
-		if r, ok := n.reportOf(row.id); ok {
-			status.Status, status.Version = r.Status, r.Version
-		}
-		s.Nodes = append(s.Nodes, status)
-	}
-	return s
 }
 
 // Groups lists every group.
@@ -276,6 +276,7 @@ func (n *Node) groupStatus(cat *catalog, g groupRow) router.GroupStatus {
 		s.Partitions = append(s.Partitions, n.partitionStatus(cat, p, reports, primary, s.Revision))
 	}
 	s.Durability = durability(copies, have, g.copies)
+	n.addHealth(cat, &s, at)
 	return s
 }
 
@@ -331,6 +332,7 @@ func (n *Node) partitionStatus(cat *catalog, p partitionRow, reports map[txlog.N
 	if s.Role == "joining" && p.kind != kindWitness {
 		s.Progress = &router.Progress{Revision: s.Revision, Of: max(revision, s.Revision)}
 	}
+	n.addState(&s, p.group, ok)
 	return s
 }
 
