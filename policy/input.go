@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"lockstep/engine/schema/tree"
@@ -219,7 +220,7 @@ func text[T any](name string, at func(*T) *string, values ...string) fieldReader
 	return fieldReader[T]{name, func(f tree.Cursor, into *T) {
 		s, ok := f.Text()
 		if ok && len(values) > 0 && !slices.Contains(values, s) {
-			f.Fail(tree.Invalid, "%q is none of %v", s, values)
+			f.Fail(tree.Invalid, "%q is none of %s", s, strings.Join(values, ", "))
 		}
 		*at(into) = s
 	}}
