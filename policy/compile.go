@@ -27,13 +27,19 @@ func NewCompiler() (*Compiler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("building the environment of policies: %w", err)
 	}
+	return NewCompilerIn(env), nil
+}
+
+// NewCompilerIn is NewCompiler in an environment that there is already, which takes
+// long to build.
+func NewCompilerIn(env *lang.Env) *Compiler {
 	c := &Compiler{env: env, scopes: newScopes(), values: map[string][]string{}}
 	for _, v := range Variables() {
 		if v.Values != nil {
 			c.values[v.Name] = v.Values
 		}
 	}
-	return c, nil
+	return c
 }
 
 // Policy is a compiled document: immutable, safe for concurrent use.

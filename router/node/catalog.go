@@ -23,7 +23,7 @@ var catalogSchema []byte
 // gives the catalog the schema of its own program where that is a later one; which it
 // has stands in a counter, catalogCounter.
 const (
-	catalogVersion = 4
+	catalogVersion = 5
 	catalogCounter = "catalog_schema"
 )
 
@@ -41,6 +41,7 @@ type catalog struct {
 	groups     []groupRow
 	partitions []partitionRow
 	tasks      []taskRow               // of applications, by name
+	policies   []policyRow             // of users, by name
 	removed    map[txlog.NodeID]string // nodes that are gone for good, with their names
 }
 
@@ -152,7 +153,7 @@ func readCatalog(p *partition.Partition) (*catalog, error) {
 		add   func(value.Value) error
 	}{
 		{"counters", c.addCounter}, {"nodes", c.addNode}, {"groups", c.addGroup}, {"partitions", c.addPartition},
-		{"removed_nodes", c.addRemoved}, {"tasks", c.addTask},
+		{"removed_nodes", c.addRemoved}, {"tasks", c.addTask}, {"policies", c.addPolicy},
 	} {
 		if err := eachRow(v, t.table, t.add); err != nil {
 			return nil, fmt.Errorf("read the catalog: %w", err)

@@ -76,6 +76,12 @@
 // leader takes back what was deleted; a node that stops ends what runs on it and gives
 // it back, before it hands its groups over.
 //
+// # Policies
+//
+// The policies of users stand in the catalog (table policies). A node compiles each
+// once (policies.go) and keeps them as a set, which is another one only where a
+// policy is; what it can't compile, for a later program wrote it, it leaves out.
+//
 // # Down to the last copy
 //
 // A group whose settings say last_copy: serve goes on as its copies fail one after

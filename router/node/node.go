@@ -87,6 +87,7 @@ type Node struct {
 	reading  sync.Mutex // held while the catalog is read anew, so that it never goes back
 	statuses statuses
 	runner   *tasks.Runner
+	policies policies
 	recheck  chan struct{} // has one where what this node holds may have changed
 	pulse    pulse
 	exports  chan struct{} // holds one for each recording being written
@@ -159,6 +160,9 @@ func (n *Node) start(ctx context.Context) (err error) {
 	}
 	if n.env, err = language(); err != nil {
 		return fmt.Errorf("make the language environment: %w", err)
+	}
+	if err := n.startPolicies(); err != nil {
+		return err
 	}
 	// Memtables are counted in the cache: without room for them no block stays.
 	n.cache = store.NewCache(n.cfg.CacheBytes + int64(n.cfg.MemTableBytes))
