@@ -62,7 +62,7 @@ func (a *app) policyBacktest() *cobra.Command {
 	}
 	form.flag(c)
 	c.Flags().StringVar(&from, "history", "", "the recorded history, a `FILE`; - for standard input")
-	c.Flags().StringSliceVar(&tasks, "task", nil, "only this `TASK`; may be repeated")
+	c.Flags().StringSliceVar(&tasks, "task", nil, "only this `TASK`, recorded or not; may be repeated")
 	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "leave warnings out")
 	if err := c.MarkFlagRequired("history"); err != nil {
 		panic(err) // the flag stands two lines above

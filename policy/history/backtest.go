@@ -24,8 +24,13 @@ type TaskReport struct {
 	Group    string   `json:"group"`
 	Task     string   `json:"task"`
 	Policies []string `json:"policies"` // those that decided, in the order in which they first did
-	Recorded Side     `json:"recorded"`
-	Tried    Side     `json:"tried"`
+
+	// Unrecorded: no assignment of it was recorded, as of readers; there is nothing
+	// to compare with.
+	Unrecorded bool `json:"unrecorded,omitempty"`
+
+	Recorded Side `json:"recorded"`
+	Tried    Side `json:"tried"`
 
 	// Differences are the times in which the holders differ.
 	Differences []Difference `json:"differences"`
@@ -66,8 +71,8 @@ func (s Span) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 func (s Span) String() string { return time.Duration(s).Round(time.Millisecond).String() }
 
 // Backtest plays a recording back against a set: what it would have done in the
-// place of what was done. tasks are those that it is tried on; empty: all that
-// were recorded.
+// place of what was done. tasks are those that it is tried on, recorded or not;
+// empty: all that were recorded.
 func Backtest(rec *Recording, set *policy.Set, tasks []string) (*Report, error) {
 	r := &Report{Tasks: []TaskReport{}}
 	if len(rec.Records) == 0 {
@@ -79,8 +84,14 @@ func Backtest(rec *Recording, set *policy.Set, tasks []string) (*Report, error) 
 	}
 	for _, group := range groupsOf(rec) {
 		records := slices.DeleteFunc(slices.Clone(rec.Records), func(x Record) bool { return x.Group != group })
-		for _, task := range tasksOf(records, tasks) {
+		recorded := tasksOf(records)
+		these := tasks
+		if len(tasks) == 0 {
+			these = recorded
+		}
+		for _, task := range these {
 			p := player{group: group, task: task, set: set, nodes: map[string]*policy.Candidate{}, heldLast: lastHolders{}, triedLast: lastHolders{}}
+			p.unrecorded = !slices.Contains(recorded, task)
 			t, err := p.play(records)
 			if err != nil {
 				return nil, fmt.Errorf("the task %s of the group %s: %w", task, group, err)
@@ -89,7 +100,7 @@ func Backtest(rec *Recording, set *policy.Set, tasks []string) (*Report, error) 
 		}
 	}
 	if len(r.Tasks) == 0 {
-		r.Notes = append(r.Notes, "no assignment of such a task was recorded")
+		r.Notes = append(r.Notes, "no assignment of any task was recorded")
 	}
 	return r, nil
 }
@@ -102,10 +113,10 @@ func groupsOf(rec *Recording) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-func tasksOf(records []Record, only []string) []string {
+func tasksOf(records []Record) []string {
 	names := map[string]bool{}
 	for i := range records {
-		if task := records[i].Task; task != "" && (len(only) == 0 || slices.Contains(only, task)) && len(names) < MaxTasks {
+		if task := records[i].Task; task != "" && len(names) < MaxTasks {
 			names[task] = true
 		}
 	}
@@ -120,6 +131,7 @@ type player struct {
 	taskLabels  map[string]string
 	nodes       map[string]*policy.Candidate
 	known       bool // status was recorded since the beginning
+	unrecorded  bool // no assignment was
 
 	now      time.Time
 	recorded []string        // holders by slot
@@ -151,7 +163,7 @@ func (l lastHolders) moved(slot int, holder string) bool {
 func (p *player) play(records []Record) (*TaskReport, error) {
 	p.report = TaskReport{Group: p.group, Task: p.task, Policies: []string{}, Differences: []Difference{},
 		Recorded: Side{OnNode: map[string]Span{}, Assignments: []Assignment{}}, Tried: Side{OnNode: map[string]Span{}, Assignments: []Assignment{}}}
-	p.now = records[0].At
+	p.now, p.report.Unrecorded = records[0].At, p.unrecorded
 	for i := 0; i < len(records); {
 		at := records[i].At
 		if err := p.until(at); err != nil {
@@ -202,7 +214,9 @@ func (p *player) pass(to time.Time) {
 	if by <= 0 || !p.known {
 		return
 	}
-	p.report.Recorded.hold(p.recorded, by)
+	if !p.unrecorded {
+		p.report.Recorded.hold(p.recorded, by)
+	}
 	p.report.Tried.hold(names(p.tried), by)
 	if p.open != nil {
 		p.report.Differing += by
@@ -239,7 +253,7 @@ func (p *player) take(r *Record) {
 	case r.Task == p.task:
 		p.assigned(r)
 	}
-	p.known = len(p.nodes) > 0 && p.recorded != nil
+	p.known = len(p.nodes) > 0 && (p.recorded != nil || p.unrecorded)
 }
 
 func (p *player) closed() *Difference {
@@ -367,7 +381,7 @@ func (p *player) differ() {
 	if p.open != nil && (same || !sameHolders(p.open.Recorded, p.recorded) || !sameHolders(p.open.Tried, tried)) {
 		p.close()
 	}
-	if p.open == nil && !same && p.known {
+	if p.open == nil && !same && p.known && !p.unrecorded {
 		p.open = &Difference{From: p.now, Recorded: slices.Clone(p.recorded), Tried: tried, Why: p.why}
 	}
 }

@@ -39,7 +39,11 @@ func TestStories(t *testing.T) {
 				}
 				return fmt.Sprintf("%d records%s\n", len(rec.Records), torn)
 			case "backtest":
-				return backtest(t, compiler, recording, d.Input)
+				var tasks []string
+				if d.HasArg("task") {
+					tasks = append(tasks, d.CmdArgs[0].Vals[0])
+				}
+				return backtest(t, compiler, recording, d.Input, tasks)
 			}
 			t.Fatalf("unknown command %s", d.Cmd)
 			return ""
@@ -47,7 +51,7 @@ func TestStories(t *testing.T) {
 	})
 }
 
-func backtest(t *testing.T, compiler *policy.Compiler, recording, doc string) string {
+func backtest(t *testing.T, compiler *policy.Compiler, recording, doc string, tasks []string) string {
 	rec, err := Read(strings.NewReader(recording))
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +64,7 @@ func backtest(t *testing.T, compiler *policy.Compiler, recording, doc string) st
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := Backtest(rec, set, nil)
+	r, err := Backtest(rec, set, tasks)
 	if err != nil {
 		return err.Error() + "\n"
 	}

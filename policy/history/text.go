@@ -28,6 +28,9 @@ func (r *Report) Text(w io.Writer, table Table) error {
 
 func (t *TaskReport) text(w io.Writer, table Table) error {
 	fmt.Fprintf(w, "\n%s of %s, by %s\n\n", t.Task, t.Group, strings.Join(t.Policies, ", "))
+	if t.Unrecorded {
+		return t.alone(w, table)
+	}
 	rows := [][]string{{"", "RECORDED", "TRIED"},
 		{"moves", fmt.Sprint(t.Recorded.Moves), fmt.Sprint(t.Tried.Moves)},
 		{"without a holder", t.Recorded.Vacant.String(), t.Tried.Vacant.String()}}
@@ -51,6 +54,27 @@ func (t *TaskReport) text(w io.Writer, table Table) error {
 			break
 		}
 		rows = append(rows, []string{d.From.UTC().Format(time.DateTime), Span(d.To.Sub(d.From)).String(), shown(d.Recorded), shown(d.Tried), d.Why})
+	}
+	return table(w, rows)
+}
+
+// alone shows what would have been done where nothing was recorded to compare with.
+func (t *TaskReport) alone(w io.Writer, table Table) error {
+	rows := [][]string{{"", "TRIED"}, {"moves", fmt.Sprint(t.Tried.Moves)}, {"without a holder", t.Tried.Vacant.String()}}
+	for _, n := range slices.Sorted(maps.Keys(t.Tried.OnNode)) {
+		rows = append(rows, []string{"on " + n, t.Tried.OnNode[n].String()})
+	}
+	if err := table(w, rows); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\nno assignment of it was recorded; it would have been:\n\n")
+	rows = [][]string{{"FROM", "TRIED", "WHY"}}
+	for i, a := range t.Tried.Assignments {
+		if i == maxShown {
+			rows = append(rows, []string{fmt.Sprintf("and %d more (-o json has all)", len(t.Tried.Assignments)-i), "", ""})
+			break
+		}
+		rows = append(rows, []string{a.At.UTC().Format(time.DateTime), shown(a.Holders), a.Why})
 	}
 	return table(w, rows)
 }
