@@ -166,18 +166,24 @@ func (s *Server) findTask(ctx context.Context, rq *request) *Problem {
 		rq.group = group
 		return s.exists(rq)
 	}
+	err := s.catchUp(ctx)
 	owner, known := s.cfg.Tasks.TaskGroup(rq.arg)
-	if !known {
-		if err := s.cfg.Cluster.CatchUp(ctx); err != nil {
-			return problemOf(err)
-		}
-		owner, known = s.cfg.Tasks.TaskGroup(rq.arg)
+	if !known && err != nil {
+		return problemOf(err)
 	}
 	if !known || group != "" && group != owner {
 		return noTask(rq.arg, group)
 	}
 	rq.group = owner
 	return nil
+}
+
+// catchUp has this node know of the tasks that were defined and deleted before the
+// call, as far as that can be had soon.
+func (s *Server) catchUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, localPatience)
+	defer cancel()
+	return s.cfg.Cluster.CatchUp(ctx)
 }
 
 func noTask(name, group string) *Problem {
@@ -194,6 +200,7 @@ func (s *Server) listTasks(ctx context.Context, rq *request) *Problem {
 			return p
 		}
 	}
+	_ = s.catchUp(ctx) // else they are told as this node knows them
 	list, err := s.cfg.Tasks.AllTasks(ctx, rq.group)
 	if err != nil {
 		return problemOf(err)

@@ -42,7 +42,7 @@ const (
 	// DefaultLease is how long a holder works on without word from the group's
 	// majority: many elections, and what a node gives a command (router/tasks).
 	// leaseParts is how often within it is asked.
-	DefaultLease = 3 * time.Second
+	DefaultLease = 1500 * time.Millisecond
 	leaseParts   = 3
 
 	// answerGrace is how much longer than the server the client waits, so that

@@ -74,6 +74,12 @@ const (
 	taskFreshWait  = time.Second
 	taskStateWait  = 500 * time.Millisecond
 	taskAnswerTime = 100 * time.Millisecond
+	// taskAssignEvery is how often the leader of a group looks whether a task should
+	// change hands: small beside the time after which a node counts as unavailable.
+	taskAssignEvery = 250 * time.Millisecond
+	// wanLease is how long a command goes on without word from a majority in the wan
+	// profile, whose elections take ten times as long.
+	wanLease = 10 * time.Second
 	// taskLook is how often a node looks at what it holds even if nothing woke it.
 	taskLook = time.Second
 	// taskStopWait bounds how long a node that stops waits for its tasks to end.

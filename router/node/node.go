@@ -263,6 +263,7 @@ func (n *Node) serve() (err error) {
 	n.work.Go(n.flushLoop)
 	n.work.Go(n.guardLoop)
 	n.work.Go(n.taskLoop)
+	n.work.Go(n.assignLoop)
 	return nil
 }
 

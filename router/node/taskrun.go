@@ -11,9 +11,13 @@ import (
 
 // startRunner makes what runs this node's tasks. It holds nothing yet.
 func (n *Node) startRunner() {
+	times := n.cfg.taskTimes
+	if times.Lease == 0 && n.cfg.Profile == "wan" {
+		times.Lease = wanLease
+	}
 	n.runner = tasks.New(tasks.Config{
 		Node: n.cfg.Name, Server: n.cfg.HTTP, Keeper: n.cfg.Keeper, Allow: *n.cfg.allow(), Secret: []byte(n.cfg.WebhookSecret),
-		Times: n.cfg.taskTimes, Reach: n.reachMajority, Log: n.cfg.Log,
+		Times: times, Reach: n.reachMajority, Log: n.cfg.Log,
 	})
 }
 

@@ -52,8 +52,9 @@ func DefaultTimes() Times {
 		// Soon, for many faults pass at once; and a minute at most, for who has mended
 		// something does not like to wait.
 		FirstPause: time.Second, LongestPause: time.Minute, Steady: time.Minute,
-		// Many elections; a holder that was silent for longer is about to be replaced.
-		Lease: 3 * time.Second, LeaseStop: time.Second,
+		// Many elections, and with the time to stop no longer than the silence after
+		// which another node is given the task.
+		Lease: 1500 * time.Millisecond, LeaseStop: 500 * time.Millisecond,
 		TellLoss: time.Minute,
 	}
 }

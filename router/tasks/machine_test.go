@@ -15,7 +15,7 @@ func TestTranscripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/transcripts", func(t *testing.T, path string) {
 		s := &story{now: time.Unix(0, 0)}
 		allow := Allow{Commands: []string{"/bin/sweep", "/bin/check"}, Hosts: []string{"hooks.example.org"}}
-		s.machine = NewMachine(Times{}, allow.Refuse)
+		s.machine = NewMachine(Times{Lease: 3 * time.Second, LeaseStop: time.Second}, allow.Refuse)
 		datadriven.RunTest(t, path, s.command)
 	})
 }
