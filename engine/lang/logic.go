@@ -121,6 +121,9 @@ func either(a, b, found Type) Type {
 	a.Nullable, b.Nullable = nullable, nullable
 	if a.Equal(b) {
 		a.known = eitherKnown(a, b)
+		if b.Missing == nil {
+			a.Missing = nil
+		}
 		return a
 	}
 	found.Nullable = nullable

@@ -48,7 +48,7 @@ func (e *Env) Outline(src string) (o Outline, problem *Problem) {
 	if list := errs.GetErrors(); len(list) > 0 {
 		return o, syntaxProblem(src, list)
 	}
-	w := outliner{}
+	w := outliner{env: e}
 	w.visit(parsed.Expr())
 	slices.Sort(w.Reads)
 	w.Reads = slices.Compact(w.Reads)
@@ -57,6 +57,7 @@ func (e *Env) Outline(src string) (o Outline, problem *Problem) {
 
 type outliner struct {
 	Outline
+	env   *Env
 	bound []string // variables of the comprehensions around
 }
 
@@ -129,7 +130,7 @@ func (w *outliner) call(call ast.CallExpr) {
 			}
 		}
 	}
-	if call.IsMemberFunction() {
+	if call.IsMemberFunction() && w.env.builders[w.field(call.Target())+"."+call.FunctionName()] == nil { // lists.range reads no variable
 		w.visit(call.Target())
 	}
 	for _, a := range args {
