@@ -32,6 +32,7 @@ const (
 	routeTask
 	routeTaskRelease
 	routeTaskLogs
+	routeTaskRun
 	routeCount
 )
 
@@ -76,6 +77,7 @@ var routeTable = [routeCount]routeSpec{
 	routeTask:         {"task", get | put | del},
 	routeTaskRelease:  {"task_release", post},
 	routeTaskLogs:     {"task_logs", get},
+	routeTaskRun:      {"task_run", post},
 }
 
 // target is where a request goes.

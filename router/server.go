@@ -193,7 +193,7 @@ func (s *Server) serve(rq *request) *Problem {
 		return s.answerDocument(rq, fasthttp.StatusOK, s.cfg.Cluster.Status())
 	case routeGroups:
 		return s.groups(rq)
-	case routeTasks, routeTask, routeTaskRelease, routeTaskLogs:
+	case routeTasks, routeTask, routeTaskRelease, routeTaskLogs, routeTaskRun:
 		return s.serveTasks(rq)
 	}
 	return s.serveGroup(rq)

@@ -3,11 +3,13 @@ package router
 import (
 	"context"
 	"encoding/json"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"lockstep/engine/program"
+	"lockstep/router/jobs"
 	"lockstep/router/tasks"
 
 	strict "github.com/go-json-experiment/json"
@@ -30,9 +32,15 @@ type Tasks interface {
 	DeleteTask(ctx context.Context, name string, match TaskMatch) error
 	// ReleaseTask gives a task back that is held under an epoch.
 	ReleaseTask(ctx context.Context, group, name string, epoch uint64) (TaskStatus, error)
+	// RunTask runs verify or backup now, or finds it running, and waits for its end where
+	// that is wanted, as far as the context allows.
+	RunTask(ctx context.Context, group, name string, wait bool) (TaskRun, error)
 	// TaskLogs gives the last output of a task's command, at its holder.
 	TaskLogs(ctx context.Context, group, name string) (TaskLogs, error)
 }
+
+// TaskRun is one run of verify or backup.
+type TaskRun = jobs.Run
 
 // TaskPut is a wish to define a task.
 type TaskPut struct {
@@ -66,6 +74,10 @@ type TaskStatus struct {
 	*tasks.Definition `json:",omitempty"`
 	// Execution is what the holder says of the command or the webhook.
 	Execution *tasks.State `json:"execution,omitempty"`
+	// Runs are the last runs of verify or backup, the newest first, and Schedule is when
+	// there is another (cron, UTC); empty: on request.
+	Runs     []TaskRun `json:"runs,omitempty"`
+	Schedule string    `json:"schedule,omitempty"`
 	// Stale says that no majority of the group could confirm this.
 	Stale bool `json:"stale,omitempty"`
 	// History are the assignments, oldest first, the last ones of them.
@@ -115,6 +127,8 @@ func locateTask(path string) target {
 		t.route = routeTaskRelease
 	case len(segments) == 2 && segments[1] == "logs":
 		t.route = routeTaskLogs
+	case len(segments) == 2 && segments[1] == "run":
+		t.route = routeTaskRun
 	}
 	return t
 }
@@ -146,6 +160,8 @@ func (s *Server) serveTasks(rq *request) *Problem {
 	switch rq.route {
 	case routeTaskRelease:
 		return s.releaseTask(ctx, rq)
+	case routeTaskRun:
+		return s.runTask(ctx, rq)
 	case routeTaskLogs:
 		logs, err := s.cfg.Tasks.TaskLogs(ctx, rq.group, rq.arg)
 		if err != nil {
@@ -323,6 +339,30 @@ func (s *Server) deleteTask(ctx context.Context, rq *request) *Problem {
 		return problemOf(err)
 	}
 	return s.answerDocument(rq, fasthttp.StatusOK, map[string]any{"task": rq.arg, "deleted": true})
+}
+
+// runTask runs verify or backup. A run that has not ended by the deadline goes on, and
+// is answered with 202.
+func (s *Server) runTask(ctx context.Context, rq *request) *Problem {
+	if rq.arg != "verify" && rq.arg != "backup" {
+		return &Problem{Code: "invalid", Group: rq.group, Detail: "only verify and backup are run: other tasks are held"}
+	}
+	wait := true
+	if rq.ctx.QueryArgs().Has("wait") {
+		var p *Problem
+		if wait, p = flag(rq, "wait"); p != nil {
+			return p
+		}
+	}
+	run, err := s.cfg.Tasks.RunTask(ctx, rq.group, rq.arg, wait)
+	if err != nil {
+		return problemOf(err)
+	}
+	if run.Status == jobs.Running {
+		rq.ctx.Response.Header.Set(fasthttp.HeaderLocation, "/v1/tasks/"+rq.arg+"?group="+url.QueryEscape(rq.group))
+		return s.answerDocument(rq, fasthttp.StatusAccepted, run)
+	}
+	return s.answerDocument(rq, fasthttp.StatusOK, run)
 }
 
 func (s *Server) releaseTask(ctx context.Context, rq *request) *Problem {

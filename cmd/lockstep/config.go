@@ -40,7 +40,7 @@ type setting struct {
 
 // sections of the file hold settings whose names begin alike: --tasks-commands is
 // tasks.commands there, or commands below tasks.
-var sections = [...]string{"tasks"}
+var sections = [...]string{"tasks", "backup"}
 
 // key is a setting's in the file.
 func (s *setting) key() string {
@@ -130,6 +130,14 @@ func settings() []setting {
 			func(c *serveConfig, t string) error { c.node.WebhookHosts = splitList(t); return nil }, nil},
 		{"tasks-webhook-secret", "TEXT", oneValue, "signs these calls (X-Lockstep-Signature-256); better given by file or environment",
 			func(c *serveConfig, t string) error { c.node.WebhookSecret = t; return nil }, nil},
+		{"backup-dir", "DIR", oneValue, "the folder of the backups that this node makes (default none)",
+			func(c *serveConfig, t string) error { c.node.BackupDir = t; return nil }, nil},
+		{"backup-keep", "NUMBER", oneValue, "how many backups of a group stay there; 0: all",
+			func(c *serveConfig, t string) error { return setInt(&c.node.BackupKeep, t) },
+			func(c *serveConfig) any { return c.node.BackupKeep }},
+		{"backup-max-age", "DURATION", oneValue, "how old they may become, but for the newest; 0: any age",
+			func(c *serveConfig, t string) error { return setDuration(&c.node.BackupMaxAge, t) },
+			func(c *serveConfig) any { return c.node.BackupMaxAge }},
 		{"log-level", "LEVEL", oneValue, "debug, info, warn or error",
 			func(c *serveConfig, t string) error { return setLevel(&c.logLevel, t) },
 			func(c *serveConfig) any { return strings.ToLower(c.logLevel.String()) }},

@@ -18,7 +18,7 @@ const watchTime = 20 * time.Second
 
 func (a *app) taskCommand() *cobra.Command {
 	return a.family("task", "Define tasks of applications, and see who holds which and why",
-		a.taskList(), a.taskGet(), a.taskApply(), a.taskDelete(), a.taskWatch(), a.taskRelease(), a.taskLogs())
+		a.taskList(), a.taskGet(), a.taskApply(), a.taskDelete(), a.taskWatch(), a.taskRelease(), a.taskRun(), a.taskLogs())
 }
 
 // taskFlags are those of every command about one task.
@@ -179,7 +179,17 @@ func taskSheet(w io.Writer, t *client.Task) error {
 	if len(t.Payload) > 0 {
 		head.add("payload", cell(t.Payload))
 	}
-	if err := head.write(w); err != nil || len(t.History) == 0 {
+	if t.Kind == "verify" || t.Kind == "backup" {
+		schedule := t.Schedule
+		if schedule == "" {
+			schedule = "on request"
+		}
+		head.add("schedule", schedule)
+	}
+	if err := head.write(w); err != nil {
+		return err
+	}
+	if err := runTable(w, t.Runs); err != nil || len(t.History) == 0 {
 		return err
 	}
 	fmt.Fprintln(w)

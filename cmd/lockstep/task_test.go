@@ -82,3 +82,34 @@ EPOCH HOLDER SINCE REASON WHY
 		t.Errorf("it is\n%s\nnot\n%s", got, want)
 	}
 }
+
+// The sheet of verify and backup shows when they run, and the last runs.
+func TestRunsAreATable(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
+	task := client.Task{Task: "verify", Kind: "verify", Group: "bank", Status: "assigned", Holder: "n2", Epoch: 3, Schedule: "0 3 * * *", Runs: []client.TaskRun{
+		{ID: 9, Node: "n2", By: "request", Started: at.Add(time.Hour), Status: "running", Detail: "comparing 3 copies"},
+		{ID: 7, Node: "n3", By: "schedule", Started: at, Ended: at.Add(1500 * time.Millisecond), Status: "failed", Detail: "the copies differ at revision 8"},
+	}}
+	var out bytes.Buffer
+	if err := taskSheet(&out, &task); err != nil {
+		t.Fatal(err)
+	}
+	want := `task verify
+group bank
+state assigned
+holder n2, epoch 3
+schedule 0 3 * * *
+
+RUN NODE BY STARTED TOOK STATUS DETAIL
+9 n2 request 2026-01-02T04:00:00Z running comparing 3 copies
+7 n3 schedule 2026-01-02T03:00:00Z 1.5s failed the copies differ at revision 8`
+	if got := lines(out.String()); got != want {
+		t.Errorf("it is\n%s\nnot\n%s", got, want)
+	}
+	if err := runVerdict(&task.Runs[0], true); exitCode(err) != exitUnavailable {
+		t.Error(err)
+	}
+	if err := runVerdict(&task.Runs[1], true); exitCode(err) != exitRefused {
+		t.Error(err)
+	}
+}

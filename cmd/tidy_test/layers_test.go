@@ -18,6 +18,7 @@ var layers = []string{
 	"router/node/plan",
 	"router",
 	"router/order",
+	"router/jobs",
 	"router/tasks",
 	"router/client",
 	"policy/history",
@@ -59,6 +60,7 @@ var strangers = map[string][]string{
 	"router/order":     {"engine/partition", "engine/store"},
 	"policy/...":       {"txlog/...", "engine", "engine/program", "engine/store", "engine/entry"}, // of the engine it uses the language
 	"router/client":    {"engine/...", "policy/..."},
+	"router/jobs":      {"engine/...", "policy/..."},
 	"router/tasks":     {"engine/...", "policy/..."},
 	"txlog/peer":       {"engine/..."},
 	"engine/store":     {"engine/..."},

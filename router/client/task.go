@@ -33,11 +33,31 @@ type Task struct {
 	Execution *TaskExecution `json:"execution"` // what the holder does; nil: it could not be asked
 	Stale     bool           `json:"stale"`     // no majority of the group could confirm this
 
+	Runs     []TaskRun `json:"runs"`     // of verify and backup, the newest first
+	Schedule string    `json:"schedule"` // when they run (cron, UTC); empty: on request
+
 	History []TaskAssignment `json:"history"` // oldest first
 
 	// ETag is the version, for TaskOptions.IfMatch.
 	ETag string          `json:"-"`
 	Raw  json.RawMessage `json:"-"`
+}
+
+// TaskRun is one run of verify or backup.
+type TaskRun struct {
+	ID      uint64          `json:"id"`
+	Group   string          `json:"group"`
+	Task    string          `json:"task"`
+	Node    string          `json:"node"`
+	Epoch   uint64          `json:"epoch"`
+	By      string          `json:"by"` // schedule or request
+	Started time.Time       `json:"started"`
+	Ended   time.Time       `json:"ended"`
+	Status  string          `json:"status"` // running, done, failed or interrupted
+	Detail  string          `json:"detail"` // why it failed, or how far it is
+	Result  json.RawMessage `json:"result"`
+
+	Raw json.RawMessage `json:"-"`
 }
 
 // TaskHolder is one place of a task that has several holders.
@@ -159,6 +179,19 @@ func (c *Client) ReleaseTask(ctx context.Context, group, name string, epoch uint
 		method: http.MethodPost, path: taskPath(name, "release"), query: groupQuery(group),
 		body: fmt.Appendf(nil, `{"epoch": %d}`, epoch), contentType: typeJSON, write: true,
 	})
+}
+
+// RunTask runs verify or backup of a group now, or finds it running. With wait it
+// comes back when the run has ended, or when the context is about to: then the run goes
+// on, and its status is still "running".
+func (c *Client) RunTask(ctx context.Context, group, name string, wait bool) (*TaskRun, error) {
+	query := url.Values{"group": {group}, "wait": {strconv.FormatBool(wait)}}
+	a, err := c.do(ctx, &call{method: http.MethodPost, path: taskPath(name, "run"), query: query, write: true, long: true})
+	if err != nil {
+		return nil, err
+	}
+	r := &TaskRun{Raw: a.body}
+	return r, a.decode(r)
 }
 
 // TaskLogs gives the last output of a task's command, at the node that holds it or

@@ -23,7 +23,7 @@ var catalogSchema []byte
 // gives the catalog the schema of its own program where that is a later one; which it
 // has stands in a counter, catalogCounter.
 const (
-	catalogVersion = 5
+	catalogVersion = 6
 	catalogCounter = "catalog_schema"
 )
 

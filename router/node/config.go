@@ -56,6 +56,12 @@ type Config struct {
 	Commands      []string
 	WebhookHosts  []string
 	WebhookSecret string
+	// BackupDir is where backups are kept that this node makes; empty: it makes none.
+	// BackupKeep is how many of each group stay, 0 for all, and BackupMaxAge how old they
+	// may become, 0 for any age; the newest stays.
+	BackupDir    string
+	BackupKeep   int
+	BackupMaxAge time.Duration
 	// Keeper is the command line that runs tasks.Keep; empty: this node can run no
 	// commands.
 	Keeper []string
@@ -92,6 +98,8 @@ const (
 	defaultCheckRevisions = 250_000
 	defaultScrubEvery     = 24 * time.Hour
 	defaultScrubBytes     = 16 << 20
+	// defaultBackupKeep is a week of nightly backups.
+	defaultBackupKeep = 7
 )
 
 // Defaults are the figures of a node in production.
@@ -102,6 +110,7 @@ func Defaults() Config {
 		QueryBudget: program.DefaultQueryBudget,
 		CheckEvery:  defaultCheckEvery, CheckRevisions: defaultCheckRevisions,
 		ScrubEvery: defaultScrubEvery, ScrubBytes: defaultScrubBytes,
+		BackupKeep: defaultBackupKeep,
 	}
 }
 
@@ -148,6 +157,9 @@ func (c *Config) Validate() error {
 	}
 	if err := c.allow().Valid(); err != nil {
 		return err
+	}
+	if c.BackupKeep < 0 || c.BackupMaxAge < 0 {
+		return fmt.Errorf("backup.keep is %d and backup.max_age %s: give how many backups stay and how old they may become, or 0 for any", c.BackupKeep, c.BackupMaxAge)
 	}
 	return c.validateChecks()
 }

@@ -80,6 +80,15 @@ const (
 	// wanLease is how long a command goes on without word from a majority in the wan
 	// profile, whose elections take ten times as long.
 	wanLease = 10 * time.Second
+	// jobTime bounds a run of verify or backup: a terabyte at the default pace of a scrub;
+	// verifyJobTime how long verify waits for copies that are behind or away.
+	jobTime       = 24 * time.Hour
+	verifyJobTime = 15 * time.Minute
+	// runsKept is how many runs of a job of a group are remembered; maxRunDetail and
+	// maxRunResult are the most bytes that each tells.
+	runsKept     = 32
+	maxRunDetail = 1000
+	maxRunResult = 16 << 10
 	// taskLook is how often a node looks at what it holds even if nothing woke it.
 	taskLook = time.Second
 	// taskStopWait bounds how long a node that stops waits for its tasks to end.

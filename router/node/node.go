@@ -18,6 +18,7 @@ import (
 	"lockstep/engine/store"
 	"lockstep/router"
 	"lockstep/router/heartbeat"
+	"lockstep/router/jobs"
 	"lockstep/router/measure"
 	"lockstep/router/order"
 	"lockstep/router/tasks"
@@ -86,6 +87,7 @@ type Node struct {
 	catalog  atomic.Pointer[catalog]
 	reading  sync.Mutex // held while the catalog is read anew, so that it never goes back
 	statuses statuses
+	jobs     *jobs.Runner
 	runner   *tasks.Runner
 	policies policies
 	recheck  chan struct{} // has one where what this node holds may have changed
@@ -154,6 +156,7 @@ func (n *Node) start(ctx context.Context) (err error) {
 	}
 	n.cfg.Log = n.cfg.Log.With("node", n.cfg.Name)
 	n.startRunner()
+	n.startJobs()
 	language := n.cfg.language
 	if language == nil {
 		language = lang.NewEnv
@@ -324,6 +327,9 @@ func (n *Node) Stop(ctx context.Context) error {
 
 // release closes what was opened, from the top down.
 func (n *Node) release() {
+	if n.jobs != nil {
+		n.jobs.Stop()
+	}
 	if n.runner != nil {
 		over, cancel := context.WithCancel(context.Background())
 		cancel()

@@ -116,6 +116,8 @@ func (n *Node) taskAnswer(ctx context.Context, q taskQuestion) (any, error) {
 		return n.ownTask(ctx, c, q.Task, q.After)
 	case "list":
 		return n.ownTasks(ctx, c), nil
+	case "run":
+		return n.beginHere(ctx, q.Group, q.Task)
 	case "release":
 		if q.After == nil {
 			return nil, errors.New("the epoch is missing")

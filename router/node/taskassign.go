@@ -16,23 +16,12 @@ import (
 // choose. All that it decides on is what this node knows of the others.
 type assigner struct {
 	node *Node
-	set  *policy.Set
 	led  map[string]time.Time // groups that this node leads, and since when
 }
 
 // assignLoop is the work of the assigner.
 func (n *Node) assignLoop() {
-	compiler, err := policy.NewCompiler()
-	if err != nil {
-		n.fatal(err)
-		return
-	}
-	set, err := compiler.NewSet()
-	if err != nil {
-		n.fatal(err)
-		return
-	}
-	a := &assigner{node: n, set: set, led: map[string]time.Time{}}
+	a := &assigner{node: n, led: map[string]time.Time{}}
 	tick := time.NewTicker(taskAssignEvery)
 	defer tick.Stop()
 	for {
@@ -84,7 +73,7 @@ func (a *assigner) decide(now time.Time, cat *catalog, g groupRow, c *copyOf, na
 			return nil // it gives the task back itself, when its command has ended; or falls silent
 		}
 	}
-	d := a.set.Decide(a.input(now, cat, g, name, at))
+	d := a.node.policySet().Decide(a.input(now, cat, g, name, at))
 	for i := range d.Slots {
 		s := &d.Slots[i]
 		if !s.Changes() {

@@ -70,6 +70,7 @@ func (n *Node) taskLoop() {
 		if !n.draining.Load() {
 			held, lost := n.heldTasks(before)
 			n.runner.Hold(held, lost)
+			n.jobs.Hold(n.heldJobs())
 			clear(before)
 			for _, h := range held {
 				before[h.Key] = true
@@ -141,6 +142,7 @@ func (n *Node) stopTasks(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, taskStopWait)
 	defer cancel()
 	held, _ := n.heldTasks(nil)
+	n.jobs.Stop()
 	n.runner.Stop(ctx)
 	for _, h := range held {
 		c := n.copy(h.Group)

@@ -15,6 +15,7 @@ import (
 	"lockstep/engine/entry"
 	"lockstep/engine/partition"
 	"lockstep/engine/value"
+	"lockstep/policy"
 	"lockstep/router"
 	"lockstep/router/order"
 	"lockstep/router/tasks"
@@ -65,9 +66,22 @@ func (n *Node) Task(ctx context.Context, group, name string, after *uint64) (rou
 	} else if err := n.askTasks(ctx, group, taskQuestion{Op: "task", Group: group, Task: name, After: after}, &s); err != nil {
 		return s, err
 	}
+	n.addRuns(&s)
 	list := []router.TaskStatus{s}
 	n.addExecutions(ctx, list)
 	return list[0], nil
+}
+
+// addRuns adds the runs of verify and backup, and their schedule.
+func (n *Node) addRuns(s *router.TaskStatus) {
+	g, ok := n.catalog.Load().group(s.Group)
+	if !ok || s.Task != policy.TaskVerify && s.Task != policy.TaskBackup {
+		return
+	}
+	s.Schedule = n.scheduleOf(g, s.Task)
+	if runs, err := n.runsOf(s.Group, s.Task); err == nil {
+		s.Runs = runs
+	}
 }
 
 // AllTasks tells of the tasks of a group, or of all.
