@@ -26,7 +26,7 @@ func (n *Node) Lookup(name string) (router.Group, bool) {
 	if name == systemGroup {
 		return nil, false
 	}
-	if c := n.copy(name); c != nil && !over(c.part.Closed()) { // a replica that is taken out of its group closes by itself
+	if c := n.copy(name); c != nil && c.fed.Load() && !over(c.part.Closed()) { // a replica that is taken out of its group closes by itself
 		return c, true
 	}
 	if _, ok := n.catalog.Load().group(name); ok {

@@ -35,6 +35,9 @@ type copyOf struct {
 
 	handing chan struct{} // holds one while the group is being handed over
 
+	// fed: it has been brought up to date once. Until then others answer for it.
+	fed atomic.Bool
+
 	queryBudget int
 	times       *timetable
 	// speaks tells why the group can't go on in a version of the language, if so.
@@ -47,6 +50,7 @@ func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 	defer close(c.started)
 	c.times = &timetable{node: n, group: name}
 	c.speaks = func(version uint32) error { return n.speaks(name, version) }
+	empty := cfg.NonVoting && !n.host.HasData(cfg.Shard, cfg.Replica)
 	dir, err := n.folder.openReplica(strconv.FormatUint(cfg.Shard, 10)+"-"+strconv.FormatUint(cfg.Replica, 10), n.host.HasData(cfg.Shard, cfg.Replica))
 	if err != nil {
 		return nil, fmt.Errorf("start the copy of group %s: %w", name, err)
@@ -95,7 +99,27 @@ func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 	n.work.Go(func() { n.driveChanges(c) })
 	n.work.Go(func() { n.keepPrimary(c) })
 	n.work.Go(func() { n.watchTasks(c) })
+	if c.fed.Store(!empty); empty {
+		n.work.Go(func() { n.feed(c) })
+	}
 	return c, nil
+}
+
+// feed waits until a copy that joined with nothing has all that its group had. What it
+// was asked before would wait for that, which may take long, or for its being let in.
+func (n *Node) feed(c *copyOf) {
+	for n.ctx.Err() == nil && !over(c.part.Closed()) {
+		ctx, cancel := context.WithTimeout(n.ctx, tendWait)
+		_, err := c.log.ReadIndex(ctx)
+		cancel()
+		if err == nil {
+			c.fed.Store(true)
+			return
+		}
+		if errors.Is(err, txlog.ErrClosed) {
+			return
+		}
+	}
 }
 
 // logMachine is a partition as the log wants it: what ends because the log asked

@@ -100,6 +100,11 @@
 //	aside/S-R                  data of replica R of shard S, which was replaced while it was away
 //	groups/S-R                 empty where R is a witness: its absence would be a loss
 //
+// # A new copy
+//
+// A copy that joins its group with nothing is not asked until it has been brought up to
+// date once (feed in copy.go): the node forwards until then, as if it had none.
+//
 // # Life
 //
 // The first node begins a cluster (Bootstrap). Others ask any member to join
