@@ -202,7 +202,7 @@ func (n *Node) addedStatus(group string, spec router.PartitionSpec) (s router.Pa
 	_, source := cat.partition(spec.From, at.id)
 	old, _ := cat.named(spec.Replaces)
 	_, replaced := cat.partition(group, old.id)
-	return s, s.Status == "available" && slices.Contains(n.votersOf(cat, g), p.replica) && !source && !replaced
+	return s, s.Status == "available" && s.Role != "joining" && slices.Contains(n.votersOf(cat, g), p.replica) && !source && !replaced
 }
 
 // await asks again and again until something is done, or the context ends.
