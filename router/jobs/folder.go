@@ -24,7 +24,7 @@ type Folder struct {
 }
 
 // suffix of backups: they are recordings (engine/recording).
-const suffix = ".lockrec"
+const suffix = ".lockstep"
 
 // stamp is a backup's time in its name, in UTC.
 const stamp = "20060102T150405Z"

@@ -49,7 +49,7 @@ func TestABackupIsWholeOrNotThere(t *testing.T) {
 	if err := f.write(t, "bank", at, "whole"); err != nil {
 		t.Fatal(err)
 	}
-	for _, left := range []string{"bank-20260102T000000Z-e7.lockrec.partial-n1", "bank-two-20260102T000000Z-e7.lockrec.partial-n1", "bank-20260102T000000Z-e7.lockrec.partial-n2", "notes.txt"} {
+	for _, left := range []string{"bank-20260102T000000Z-e7.lockstep.partial-n1", "bank-two-20260102T000000Z-e7.lockstep.partial-n1", "bank-20260102T000000Z-e7.lockstep.partial-n2", "notes.txt"} {
 		if err := os.WriteFile(filepath.Join(f.Dir, left), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +57,7 @@ func TestABackupIsWholeOrNotThere(t *testing.T) {
 	if err := f.write(t, "bank", at.Add(time.Second), "cut"); err == nil || !strings.Contains(err.Error(), "reads back wrong") {
 		t.Errorf("what is not whole: %v", err)
 	}
-	want := "bank-20260102T000000Z-e7.lockrec.partial-n2 bank-20260102T030405Z-e7.lockrec bank-two-20260102T000000Z-e7.lockrec.partial-n1 notes.txt"
+	want := "bank-20260102T000000Z-e7.lockstep.partial-n2 bank-20260102T030405Z-e7.lockstep bank-two-20260102T000000Z-e7.lockstep.partial-n1 notes.txt"
 	if got := f.names(t); got != want {
 		t.Errorf("there is\n%s\nnot\n%s", got, want)
 	}
@@ -78,7 +78,7 @@ func TestOldBackupsGo(t *testing.T) {
 	if removed, err := f.Prune("bank", at.Add(4*time.Hour)); err != nil || len(removed) != 2 {
 		t.Fatalf("%v %v", removed, err)
 	}
-	if got := f.names(t); got != "bank-20260102T050000Z-e7.lockrec bank-20260102T060000Z-e7.lockrec bank-two-20260102T030000Z-e7.lockrec" {
+	if got := f.names(t); got != "bank-20260102T050000Z-e7.lockstep bank-20260102T060000Z-e7.lockstep bank-two-20260102T030000Z-e7.lockstep" {
 		t.Errorf("there is %s", got)
 	}
 	f.Keep, f.MaxAge = 0, time.Hour

@@ -135,6 +135,7 @@ type kept struct {
 func startKept(keeper, argv, env []string, lease time.Duration, output io.Writer, report func(line string), done func()) (*kept, error) {
 	words := append(append([]string{}, keeper[1:]...), lease.String())
 	cmd := exec.Command(keeper[0], append(words, argv...)...)
+	cmd.Args[0] = os.Args[0] // what people see in a list of processes
 	cmd.Env = env
 	cmd.Stderr = output
 	cmd.SysProcAttr = keeperAttributes()
