@@ -19,6 +19,9 @@ type Config struct {
 	// Tasks keeps the tasks of applications and tells who holds which; nil: this
 	// front serves none.
 	Tasks Tasks
+	// Readers knows which copies may serve reads; nil: a read is served here, or where
+	// Forwarder takes it.
+	Readers Readers
 	// Log takes panics and broken streams; nil: the process's default.
 	Log *slog.Logger
 	// Registry is where metrics are registered and what /metrics shows, so that

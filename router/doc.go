@@ -37,6 +37,12 @@
 // travels as it came, once (forward.go). What was forwarded is never forwarded
 // again.
 //
+// Reads may go to another copy even so (readers.go). A node without a copy spreads
+// them (package spread); one with a copy serves them itself, unless that copy may not
+// serve, is late, or is busy with many queries, or the client's session keeps to
+// another. Whoever is late is hedged: a second copy is asked, and the first answer
+// wins. So a copy that hangs costs a read some milliseconds, and a few reads at that.
+//
 // A client whose `expect` failed is told when to come again (contention.go): advice
 // beside the recorded outcome, from what this router sees, and part of no state.
 //

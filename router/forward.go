@@ -140,6 +140,11 @@ func (s *Server) relayAnswer(rq *request, raw []byte) error {
 	if err := decodeAnswer(raw, answer); err != nil {
 		return err
 	}
+	s.relayResponse(rq, answer)
+	return nil
+}
+
+func (s *Server) relayResponse(rq *request, answer *fasthttp.Response) {
 	h := &rq.ctx.Response.Header
 	for _, name := range [...]string{"Lockstep-Revision", "Lockstep-Lag", "Lockstep-Key-Window", "Retry-After", "Etag", "Allow", "Location"} {
 		if text := answer.Header.Peek(name); len(text) > 0 {
@@ -149,7 +154,6 @@ func (s *Server) relayAnswer(rq *request, raw []byte) error {
 	rq.ctx.SetContentTypeBytes(answer.Header.ContentType())
 	rq.ctx.SetStatusCode(answer.StatusCode())
 	rq.ctx.SetBody(answer.Body())
-	return nil
 }
 
 // ServeForwarded answers a request that another node sent here by its

@@ -111,6 +111,12 @@ const (
 	// is still waited for: whoever orders it keeps the deadline itself, and knows
 	// more than "unknown".
 	answerGrace = 250 * time.Millisecond
+	// maxReadAttempts is how many copies are asked for one read at most.
+	maxReadAttempts = 4
+	// busyQueries is how many queries for each place of a heavy one are open here
+	// before others than this node's copy are thought of: fewer are done sooner than
+	// a hop.
+	busyQueries = 4
 	// localPatience is how long a read waits for this node's copy before another
 	// node's is asked.
 	localPatience = time.Second

@@ -21,6 +21,7 @@ type metrics struct {
 	lines     prometheus.Counter
 	rounds    prometheus.Counter
 	forwarded prometheus.Counter
+	hedged    prometheus.Counter
 }
 
 // latencyBuckets go from a local read to a deadline, in seconds.
@@ -58,7 +59,10 @@ func newMetrics(registry *prometheus.Registry, cluster Cluster) (*metrics, error
 	m.forwarded = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "lockstep_http_forwarded_total", Help: "Requests sent on to a node with a copy.",
 	})
-	for _, c := range []prometheus.Collector{answers, seconds, m.refusals, inFlight, m.lines, m.rounds, m.forwarded, newGroupMetrics(cluster)} {
+	m.hedged = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "lockstep_reads_hedged_total", Help: "Reads for which a second copy was asked, for the first was late.",
+	})
+	for _, c := range []prometheus.Collector{answers, seconds, m.refusals, inFlight, m.lines, m.rounds, m.forwarded, m.hedged, newGroupMetrics(cluster)} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}

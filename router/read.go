@@ -9,6 +9,7 @@ import (
 	"lockstep/engine/entry"
 	"lockstep/engine/program"
 	"lockstep/engine/value"
+	"lockstep/router/spread"
 
 	"github.com/valyala/fasthttp"
 )
@@ -116,17 +117,14 @@ func (s *Server) read(rq *request, f *front, answer reading) *Problem {
 	if p != nil {
 		return p
 	}
-	local := rq.deadline
-	if s.cfg.Forwarder != nil && !rq.forwarded && level.level != "local" {
-		// Another copy needs time as well.
-		half := rq.start.Add(rq.timeout / 2)
-		local = earlier(half, rq.start.Add(max(localPatience, rq.timeout/10)))
-	}
-	if p := s.await(rq, f, level, local); p != nil {
-		if p.Code == "behind" {
-			return s.forward(rq, p)
-		}
+	set := s.otherCopies(rq)
+	if answered, p := s.bring(rq, f, set, level); answered || p != nil {
 		return p
+	}
+	if set != nil && rq.route == routeQuery {
+		own, began := s.spread.Node(set.Own.Node), time.Now()
+		own.Begin()
+		defer func() { own.End(time.Since(began)) }()
 	}
 	caught := level.level == "linearizable"
 	for {
@@ -142,6 +140,37 @@ func (s *Server) read(rq *request, f *front, answer reading) *Problem {
 			return p
 		}
 	}
+}
+
+// bring brings this copy to where the read wants it; answered: another copy has
+// answered in its place.
+func (s *Server) bring(rq *request, f *front, set *spread.Set, level consistency) (answered bool, p *Problem) {
+	if set != nil {
+		if s.sendsAway(rq, set, level.level) {
+			if done, _ := s.readElsewhere(rq, set, level); done {
+				return true, nil
+			}
+		}
+		if ready, done := s.hedgeOwn(rq, f, set, level); ready || done {
+			return done, nil
+		}
+	}
+	local := rq.deadline
+	if s.cfg.Forwarder != nil && !rq.forwarded && level.level != "local" {
+		// Another copy needs time as well.
+		half := rq.start.Add(rq.timeout / 2)
+		local = earlier(half, rq.start.Add(max(localPatience, rq.timeout/10)))
+	}
+	if p = s.await(rq, f, level, local); p == nil || p.Code != "behind" {
+		return false, p
+	}
+	if set != nil {
+		if done, _ := s.readElsewhere(rq, set, level); done {
+			return true, nil
+		}
+	}
+	p = s.forward(rq, p)
+	return p == nil, p
 }
 
 // answerFrom takes a snapshot for one answer.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"lockstep/router/spread"
 )
 
 // Names of headers, in the form in which they are sent.
@@ -50,7 +52,9 @@ type Server struct {
 	buffers sync.Pool // *buffer
 	readers sync.Pool // *reader
 
-	heavy *heavyGate
+	heavy  *heavyGate
+	spread spread.Spread // what is seen of other nodes as readers
+	hedge  spread.Hedge
 
 	lineBuffers sync.Pool // *bufio.Reader
 
@@ -235,7 +239,11 @@ func (s *Server) serveGroup(rq *request) *Problem {
 		return p
 	}
 	if f == nil {
-		return s.forward(rq, &Problem{Code: "no_primary", Detail: "no node with a copy of the group could be reached", Group: rq.group})
+		unreachable := &Problem{Code: "no_primary", Detail: "no node with a copy of the group could be reached", Group: rq.group}
+		if rq.route == routeQuery || rq.route == routeRows {
+			return s.readWithoutCopy(rq, unreachable)
+		}
+		return s.forward(rq, unreachable)
 	}
 	s.stampLag(rq, f)
 	switch rq.route {

@@ -20,6 +20,7 @@ var layers = []string{
 	"router/order",
 	"router/jobs",
 	"router/tasks",
+	"router/spread",
 	"router/client",
 	"policy/history",
 	"router/heartbeat",

@@ -42,6 +42,9 @@ const (
 	// staleAfter counts as unavailable.
 	statusWait = time.Second
 	staleAfter = 2 * time.Second
+	// readersEvery is how often a node looks which copies may serve reads; how loaded
+	// they are, a router sees for itself.
+	readersEvery = 100 * time.Millisecond
 	// joinWait bounds one attempt to join, joinPause lies between attempts.
 	joinWait  = 10 * time.Second
 	joinPause = 200 * time.Millisecond

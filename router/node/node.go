@@ -21,6 +21,7 @@ import (
 	"lockstep/router/jobs"
 	"lockstep/router/measure"
 	"lockstep/router/order"
+	"lockstep/router/spread"
 	"lockstep/router/tasks"
 	"lockstep/txlog"
 	"lockstep/txlog/peer"
@@ -88,6 +89,7 @@ type Node struct {
 	reading  sync.Mutex // held while the catalog is read anew, so that it never goes back
 	statuses statuses
 	jobs     *jobs.Runner
+	readers  atomic.Pointer[map[string]*spread.Set]
 	runner   *tasks.Runner
 	policies policies
 	recheck  chan struct{} // has one where what this node holds may have changed
@@ -244,6 +246,7 @@ func (n *Node) serve() (err error) {
 	}
 	cfg := router.Defaults()
 	cfg.Cluster, cfg.Forwarder, cfg.Tasks, cfg.Log, cfg.Tick = n, n, n, n.cfg.Log, profile.Tick
+	cfg.Readers = n
 	cfg.Election = time.Duration(2*profile.ElectionTicks) * profile.Tick
 	if cfg.Registry, err = n.registry(); err != nil {
 		return err
@@ -263,6 +266,7 @@ func (n *Node) serve() (err error) {
 		}
 	})
 	n.work.Go(n.reconcileLoop)
+	n.work.Go(n.readersLoop)
 	n.work.Go(n.flushLoop)
 	n.work.Go(n.guardLoop)
 	n.work.Go(n.taskLoop)

@@ -1,0 +1,82 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"lockstep/policy/supervision"
+	"lockstep/router"
+	"lockstep/router/spread"
+	"lockstep/txlog"
+)
+
+var _ router.Readers = (*Node)(nil)
+
+// Readers are the copies that may serve a group's reads, as of the last look.
+func (n *Node) Readers(group string) *spread.Set {
+	sets := n.readers.Load()
+	if sets == nil {
+		return nil
+	}
+	return (*sets)[group]
+}
+
+// Read asks a node, once.
+func (n *Node) Read(ctx context.Context, node uint64, request []byte) ([]byte, error) {
+	return n.peers.Call(ctx, node, serviceForward, request)
+}
+
+// readersLoop looks which copies may serve reads, again and again.
+func (n *Node) readersLoop() {
+	tick := time.NewTicker(readersEvery)
+	defer tick.Stop()
+	for {
+		cat := n.catalog.Load()
+		reports := map[txlog.NodeID]nodeReport{n.id: n.report()}
+		for _, row := range cat.nodes {
+			if r, ok := n.statuses.fresh(row.id); ok && row.id != n.id {
+				reports[row.id] = r
+			}
+		}
+		sets := map[string]*spread.Set{}
+		for _, g := range cat.groups {
+			sets[g.name] = n.readersOf(cat, g.name, reports)
+		}
+		n.readers.Store(&sets)
+		select {
+		case <-tick.C:
+		case <-n.ctx.Done():
+			return
+		}
+	}
+}
+
+// readersOf finds the data copies of a group that are open, not draining, not
+// different from the majority and not far behind, on nodes that are there; suspects
+// are for where no other can be asked.
+func (n *Node) readersOf(cat *catalog, group string, reports map[txlog.NodeID]nodeReport) *spread.Set {
+	set := &spread.Set{}
+	states := n.states(group)
+	var ahead uint64
+	for _, p := range cat.copies(group) {
+		ahead = max(ahead, reports[p.node].Groups[group].Revision)
+	}
+	for _, p := range cat.copies(group) {
+		row, _ := cat.node(p.node)
+		r, state := reports[p.node], states[row.name].State
+		report, open := r.Groups[group]
+		if p.kind == kindWitness || p.leaving || !open || state == supervision.Unavailable || report.Diverged != nil || ahead-min(ahead, report.Revision) > readyLag {
+			continue
+		}
+		c := spread.Copy{Node: uint64(p.node), Name: row.name, Revision: report.Revision, Load: r.CPU, Suspect: state == supervision.Suspect}
+		if p.node == n.id {
+			set.Own = c // while it stops, too: others may not be there yet
+			continue
+		}
+		if r.Status == "draining" || row.state != "" {
+			continue
+		}
+		set.Others = append(set.Others, c)
+	}
+	return set
+}
