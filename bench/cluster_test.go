@@ -222,8 +222,7 @@ func TestRefusals(t *testing.T) {
 	onSomebodys := chaotic
 	onSomebodys.Cluster = somebodys
 	for want, err := range map[string]error{
-		"fault drain":                 failover("drain", ClusterConfig{}),
-		"fault partition":             failover("partition", ClusterConfig{}),
+		"fault partition: ":           failover("partition", somebodys),
 		`fault "flood": there are`:    failover("flood", ClusterConfig{}),
 		"fault kill: ":                failover("kill", somebodys),
 		"fault pause: ":               failover("pause", somebodys),

@@ -62,6 +62,7 @@ func RunFailover(ctx context.Context, cfg FailoverConfig) (*Failover, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.Cluster.Apart = cfg.Cluster.Apart || f.apart
 	cfg.Progress("starting the cluster")
 	c, err := Open(ctx, cfg.Cluster)
 	if err != nil {

@@ -1,12 +1,17 @@
 package bench
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 
+	"lockstep/bench/wire"
 	"lockstep/router/client"
 )
 
@@ -18,13 +23,14 @@ var ErrFault = errors.New("this fault can't be made")
 type fault struct {
 	name   string
 	own    bool // it needs processes that bench started itself
+	apart  bool // each in a network namespace of its own
 	probe  func(context.Context, *Cluster) error
 	inject func(context.Context, *Cluster) (heal func(context.Context) error, err error)
 }
 
 // Faults are the names of the faults that RunFailover knows.
 func Faults() []string {
-	return []string{"kill", "pause", "handover", "drain", "partition", "restart-all"}
+	return []string{"kill", "pause", "handover", "drain", "partition", "restart-all", "none"}
 }
 
 // findFault gives a fault by its name, or says why there is none.
@@ -39,9 +45,11 @@ func findFault(name string) (fault, error) {
 	case "handover":
 		return fault{name: name, probe: probeHandover, inject: handOver}, nil
 	case "drain":
-		return fault{}, fmt.Errorf("fault drain: %w: nodes can't be drained in this version", ErrFault)
+		return fault{name: name, inject: drainPrimary}, nil
 	case "partition":
-		return fault{}, fmt.Errorf("fault partition: %w: it needs nodes in network namespaces of their own, and bench starts them in its own", ErrFault)
+		return fault{name: name, own: true, apart: true, inject: cutOffPrimary}, nil
+	case "none":
+		return fault{name: name, inject: nothing}, nil
 	}
 	return fault{}, fmt.Errorf("fault %q: there are %s", name, strings.Join(Faults(), ", "))
 }
@@ -53,6 +61,40 @@ func primaryNode(ctx context.Context, c *Cluster) (*Node, error) {
 		return nil, err
 	}
 	return c.Node(name)
+}
+
+// nothing happens: that is the longest gap without a fault, on this machine at this
+// hour, to compare the others with.
+func nothing(context.Context, *Cluster) (func(context.Context) error, error) { return nil, nil }
+
+// drainPrimary has the primary's node drained, as before it is worked on; healed, it
+// may lead again.
+func drainPrimary(ctx context.Context, c *Cluster) (func(context.Context) error, error) {
+	name, err := c.Primary(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.drain(ctx, name, "drain"); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error { return c.drain(ctx, name, "undrain") }, nil
+}
+
+// cutOffPrimary cuts the primary's node off from the others, and not from clients.
+func cutOffPrimary(ctx context.Context, c *Cluster) (func(context.Context) error, error) {
+	name, err := c.Primary(ctx)
+	if err != nil {
+		return nil, err
+	}
+	node, err := c.host(name)
+	if err != nil {
+		return nil, err
+	}
+	apart(c.Wire(), node, wire.Condition{Cut: true}, true, true)
+	return func(context.Context) error {
+		apart(c.Wire(), node, wire.Condition{}, true, true)
+		return nil
+	}, nil
 }
 
 func killPrimary(ctx context.Context, c *Cluster) (func(context.Context) error, error) {
@@ -139,6 +181,36 @@ func (c *Cluster) makePrimary(ctx context.Context, node string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("asking for a handover to %s: %w", node, err)
+	}
+	return nil
+}
+
+// drain has a node drained, or undrained, and waits until it is.
+func (c *Cluster) drain(ctx context.Context, node, verb string) error {
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	base, err := client.BaseURL(c.servers[0])
+	if err != nil {
+		return err
+	}
+	path := "/v1/nodes/" + url.PathEscape(node) + "/" + verb
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+path, nil)
+	if err != nil {
+		return fmt.Errorf("making the request: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("asking for %s to be %sed: %w", node, verb, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
+	switch {
+	case err != nil:
+		return fmt.Errorf("asking for %s to be %sed: %w", node, verb, err)
+	case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusMethodNotAllowed:
+		return fmt.Errorf("fault drain: %w: the cluster does not take POST %s: %s", ErrFault, path, bytes.TrimSpace(text))
+	case resp.StatusCode/100 != 2:
+		return fmt.Errorf("asking for %s to be %sed: %s: %s", node, verb, resp.Status, bytes.TrimSpace(text))
 	}
 	return nil
 }

@@ -89,6 +89,9 @@ const (
 	recoveryTime = 60 * time.Second
 	// pauseTime is how long a paused process stays paused: well over any election.
 	pauseTime = 2 * time.Second
+	// drainTime bounds the drain of a node without its copies: a handover of each group
+	// that it leads.
+	drainTime = 30 * time.Second
 	// handoverTime bounds a planned handover, which takes milliseconds.
 	handoverTime = 15 * time.Second
 	// gapTime is how long after a fault the longest gap is looked for.

@@ -96,7 +96,9 @@ func (a *app) failoverCommand() *cobra.Command {
 successive commits seen by any client.
 
 Faults: ` + strings.Join(bench.Faults(), ", ") + `.
-kill, pause and restart-all need bench's own cluster.`,
+kill, pause, partition and restart-all need bench's own cluster, and partition a system
+that gives network namespaces. none is the longest gap when nothing happens, on this
+machine at this hour: compare the others with it.`,
 		Example: `  bench failover --fault kill --repeat 5
   bench failover --fault restart-all --connections 64 -o json`,
 		Args: cobra.NoArgs,

@@ -25,7 +25,7 @@ func TestUsage(t *testing.T) {
 		{"throughput --speed 9", exitUsage, "unknown flag"},
 		{"throughput --workload mine", exitUsage, "there are transfer and certify"},
 		{"throughput -o yaml", exitUsage, "there are json and table"},
-		{"failover --fault drain", exitUsage, "fault drain"},
+		{"failover --fault partition --server 127.0.0.1:1", exitUsage, "fault partition"},
 		{"failover --fault kill --server 127.0.0.1:1", exitUsage, "leave the servers out"},
 		{"chaos --batch 1", exitUsage, "batch 1"},
 		{"network --fault flood", exitUsage, "fault \"flood\": there are partition,"},
