@@ -88,7 +88,10 @@ type Sighting struct {
 	Primary string            `json:"primary"`
 	Nodes   map[string]string `json:"nodes,omitempty"`  // status
 	Copies  map[string]string `json:"copies,omitempty"` // role and status
-	Error   string            `json:"error,omitempty"`  // in place of the rest
+	Group   string            `json:"group,omitempty"`  // its state, and why
+	// Says are the reasons of nodes that are not available, and what else it finds wrong.
+	Says  []string `json:"says,omitempty"`
+	Error string   `json:"error,omitempty"` // in place of the rest
 }
 
 // RunNetwork starts a cluster whose nodes have a network namespace each, spoils the
@@ -234,7 +237,7 @@ func (t *trial) quiet(ctx context.Context) (float64, error) {
 
 // sight asks every node for the cluster's status.
 func (c *Cluster) sight(ctx context.Context, fault, primary string) (all []Sighting) {
-	for _, n := range c.nodes {
+	for _, n := range c.Nodes() {
 		s := Sighting{Fault: fault, Asked: n.Name, Side: "other"}
 		if n.Name == primary {
 			s.Side = "primary"
@@ -263,12 +266,21 @@ func (c *Cluster) ask(ctx context.Context, n *Node, s *Sighting) error {
 	s.Nodes, s.Copies = map[string]string{}, map[string]string{}
 	for _, node := range status.Nodes {
 		s.Nodes[node.Name] = node.Status
+		if node.Status != "available" && node.Reason != "" {
+			s.Says = append(s.Says, node.Name+": "+node.Reason)
+		}
+	}
+	for _, t := range status.Troubles {
+		s.Says = append(s.Says, t.Severity+": "+t.What)
 	}
 	for _, g := range status.Groups {
 		if g.Name != c.Group {
 			continue
 		}
 		s.Primary = g.Primary
+		if s.Group = g.Status; g.Reason != "" {
+			s.Group += ": " + g.Reason
+		}
 		for _, p := range g.Partitions {
 			s.Copies[p.Node] = strings.TrimSpace(p.Role + " " + p.Status)
 		}

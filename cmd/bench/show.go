@@ -90,7 +90,7 @@ func table(w io.Writer, doc []byte) error {
 }
 
 // listTable writes documents below each other, a column for each member that any of
-// them has.
+// them has. Lists within them are left to JSON.
 func listTable(w io.Writer, doc []byte) error {
 	var docs []json.RawMessage
 	if err := json.Unmarshal(doc, &docs); err != nil {
@@ -105,6 +105,9 @@ func listTable(w io.Writer, doc []byte) error {
 		}
 		lines[i] = map[string]string{}
 		for _, f := range all {
+			if bytes.HasPrefix(f.value, []byte("[")) {
+				continue
+			}
 			if !slices.Contains(columns, f.title()) {
 				columns = append(columns, f.title())
 			}
