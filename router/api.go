@@ -18,6 +18,7 @@ type Cluster interface {
 	Primaries
 
 	Partitions
+	Recovery
 	// Lookup finds a group. known tells whether the group exists; the Group is
 	// nil where this node has no copy of it that is open.
 	Lookup(name string) (g Group, known bool)
@@ -263,9 +264,11 @@ type NodeStatus struct {
 
 // GroupStatus is one group as this node sees it.
 type GroupStatus struct {
-	Name             string `json:"name"`
-	Primary          string `json:"primary"` // a node's name; empty while there is none
-	Revision         uint64 `json:"revision"`
+	Name     string `json:"name"`
+	Primary  string `json:"primary"` // a node's name; empty while there is none
+	Revision uint64 `json:"revision"`
+	// Incarnation counts how often the group was rebuilt from one of its copies.
+	Incarnation      uint64 `json:"incarnation,omitempty"`
 	SchemaVersion    uint64 `json:"schema_version"`
 	KeyWindowSeconds int64  `json:"key_window_seconds"`
 	Durability       string `json:"durability,omitempty"`

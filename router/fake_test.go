@@ -336,6 +336,8 @@ func (v *fakeView) Outcome(id entry.ID) (outcome.Outcome, bool, error) {
 
 // fakeCluster is a node with some groups; a nil group exists elsewhere.
 type fakeCluster struct {
+	Recovery // none of its methods is called
+
 	groups  map[string]*fakeGroup
 	unready []Unready
 	create  func(GroupSpec) (bool, error)

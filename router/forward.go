@@ -146,7 +146,7 @@ func (s *Server) relayAnswer(rq *request, raw []byte) error {
 
 func (s *Server) relayResponse(rq *request, answer *fasthttp.Response) {
 	h := &rq.ctx.Response.Header
-	for _, name := range [...]string{"Lockstep-Revision", "Lockstep-Lag", "Lockstep-Key-Window", "Retry-After", "Etag", "Allow", "Location"} {
+	for _, name := range [...]string{"Lockstep-Revision", "Lockstep-Lag", "Lockstep-Majority", "Lockstep-Key-Window", "Retry-After", "Etag", "Allow", "Location"} {
 		if text := answer.Header.Peek(name); len(text) > 0 {
 			h.SetBytesV(name, text)
 		}

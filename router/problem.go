@@ -80,6 +80,8 @@ var ruleTable = [...]rule{
 	{"node_draining", 409, "The node is draining or drained", false, notApplied, false},
 	{"node_dedicated", 409, "The node is kept for another group", false, notApplied, false},
 	{"node_in_use", 409, "The node is in use", false, notApplied, false},
+	{"quorum_present", 409, "The group has its majority", false, notApplied, false},
+	{"no_copy", 409, "No copy of the group answers", false, notApplied, false},
 	{"quorum_at_risk", 409, "The group would be left without a majority", false, notApplied, false},
 	{"last_copy", 409, "It is the group's last copy", false, notApplied, false},
 	{"too_few_nodes", 409, "There are too few nodes", false, notApplied, false},

@@ -25,6 +25,7 @@ const (
 	routeVerify
 	routeExport
 	routeTrust
+	routeRecover
 	routePrimary
 	routePartitions
 	routePartition
@@ -70,6 +71,7 @@ var routeTable = [routeCount]routeSpec{
 	routeVerify:       {"verify", post},
 	routeExport:       {"export", get},
 	routeTrust:        {"trust", post},
+	routeRecover:      {"recover", get | post},
 	routePrimary:      {"primary", post},
 	routePartitions:   {"partitions", get | post},
 	routePartition:    {"partition", get | del},
@@ -147,6 +149,8 @@ func routeWithin(segments []string) route {
 			return routeExport
 		case "trust":
 			return routeTrust
+		case "recover":
+			return routeRecover
 		case "primary":
 			return routePrimary
 		case "partitions":

@@ -22,6 +22,7 @@ import (
 var (
 	headerRevision  = []byte("Lockstep-Revision")
 	headerLag       = []byte("Lockstep-Lag")
+	headerMajority  = []byte("Lockstep-Majority")
 	headerKeyWindow = []byte("Lockstep-Key-Window")
 
 	typeJSON    = []byte("application/json")
@@ -214,6 +215,8 @@ func (s *Server) serveGroup(rq *request) *Problem {
 			return s.deleteGroup(rq)
 		}
 		return s.group(rq)
+	case routeRecover:
+		return s.recover(rq)
 	case routePartitions:
 		return s.partitions(rq)
 	case routePartition:
@@ -334,7 +337,17 @@ func (s *Server) stampLag(rq *request, f *front) {
 	_, revision := f.Applied()
 	h.SetCanonical(headerRevision, strconv.AppendUint(b[:0], revision, 10))
 	h.SetCanonical(headerLag, strconv.AppendUint(b[:0], f.Lag(), 10))
+	if c, ok := f.Group.(elected); ok && !c.HasPrimary() {
+		h.SetCanonical(headerMajority, noMajority)
+	}
 }
+
+// elected is a copy that knows whether its group has a primary. A primary that can't
+// reach a majority gives up within an election's time, so that a group without one has
+// lost it, or is about to elect another. What is read there is marked.
+type elected interface{ HasPrimary() bool }
+
+var noMajority = []byte("none")
 
 // refuse answers with a problem document.
 func (s *Server) refuse(rq *request, p *Problem) {

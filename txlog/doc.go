@@ -58,9 +58,10 @@
 // that keep up have it too (withhold.go). In the same way a copy never takes what is meant for a witness, be it
 // entries or a snapshot (transport.go): it would take them for entries that change nothing.
 //
-// A witness's log is never shortened by itself, for the library cannot take a snapshot of nothing: it grows by
-// some tens of bytes an entry, and shrinks when a leader sends it a snapshot because it was away. Each snapshot
-// that is sent to a witness leaves an empty file in the sender's folder for temporary files.
+// A witness's log is never shortened by itself, for the library cannot take a snapshot of nothing: it grows by 40
+// bytes an entry (measured; at a thousand entries a second 3.5 GB a day), and shrinks when a leader sends it a
+// snapshot because it was away. A witness is for the time until copies are back. Each snapshot that is sent to a
+// witness leaves a small file in the sender's folder for temporary files.
 //
 // The trial: trial_test.go, in a short form; make witnesses is the long one.
 //

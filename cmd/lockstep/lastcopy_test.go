@@ -159,16 +159,7 @@ func TestKilledDownToTheLastCopyUnderLoad(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("-lastcopy.seed %d", seed)
-	k := &killed{t: t, dir: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 0)), nodes: map[string]*running{}, http: map[string]string{}, raft: map[string]string{}}
-	var servers []string
-	for i := range 5 {
-		name, port := fmt.Sprintf("n%d", i+1), freePort(t, 0)
-		k.http[name], k.raft[name] = ports.Address(port), ports.Address(port+100)
-		servers = append(servers, k.http[name])
-		k.start(name)
-	}
-	k.all = strings.Join(servers, ",")
-	k.until("n5", "all nodes", func(s client.Status) bool { return len(s.Nodes) == 5 })
+	k := newKilled(t, seed)
 	k.make()
 	ctx, end := context.WithCancel(context.Background())
 	var work sync.WaitGroup
@@ -181,6 +172,22 @@ func TestKilledDownToTheLastCopyUnderLoad(t *testing.T) {
 	end()
 	work.Wait()
 	k.check()
+}
+
+// newKilled starts the processes.
+func newKilled(t *testing.T, seed uint64) *killed {
+	t.Helper()
+	k := &killed{t: t, dir: t.TempDir(), rng: rand.New(rand.NewPCG(seed, 0)), nodes: map[string]*running{}, http: map[string]string{}, raft: map[string]string{}}
+	var servers []string
+	for i := range 5 {
+		name, port := fmt.Sprintf("n%d", i+1), freePort(t, 0)
+		k.http[name], k.raft[name] = ports.Address(port), ports.Address(port+100)
+		servers = append(servers, k.http[name])
+		k.start(name)
+	}
+	k.all = strings.Join(servers, ",")
+	k.until("n5", "all nodes", func(s client.Status) bool { return len(s.Nodes) == 5 })
+	return k
 }
 
 func (k *killed) make() {

@@ -23,7 +23,7 @@ var catalogSchema []byte
 // gives the catalog the schema of its own program where that is a later one; which it
 // has stands in a counter, catalogCounter.
 const (
-	catalogVersion = 6
+	catalogVersion = 7
 	catalogCounter = "catalog_schema"
 )
 
@@ -68,6 +68,10 @@ type groupRow struct {
 	shard  uint64
 	labels map[string]string
 	copies int // how many it was made with
+	// incarnation counts how often it was rebuilt from a copy, origin is the last of
+	// them; nil: it never was.
+	incarnation uint64
+	origin      *origin
 	// last is what becomes of copies that are away.
 	last lastcopy.Settings
 	// first are the members that it began with, by replica.
@@ -193,6 +197,14 @@ func (c *catalog) addGroup(row value.Value) error {
 	g := groupRow{
 		name: text(row, "name"), shard: uint64(number(row, "shard")), labels: labels(row, "labels"), copies: int(number(row, "copies")),
 		first: map[uint64]txlog.NodeID{}, settings: object(row, "settings"),
+	}
+	g.incarnation = uint64(number(row, "incarnation"))
+	if v := field(row, "origin"); v.Kind() == value.Map {
+		o, err := readOrigin(v)
+		if err != nil {
+			return fmt.Errorf("group %s: %w", g.name, err)
+		}
+		g.origin = o
 	}
 	settings := field(row, "settings")
 	g.last, _ = lastcopy.ParseSettings(entryText(settings, "last_copy"), entryText(settings, "replace_after")) // what can't be read is the default
@@ -326,6 +338,34 @@ func labels(row value.Value, name string) map[string]string {
 		out[key.Str()] = v.At(i).Str()
 	}
 	return out
+}
+
+// readOrigin reads where a group comes from that was rebuilt.
+func readOrigin(v value.Value) (*origin, error) {
+	o := &origin{Token: entryText(v, "token"), Node: entryText(v, "node")}
+	for i, key := range v.Keys() {
+		switch at := v.At(i); key.Str() {
+		case "shard":
+			o.Shard = whole(at)
+		case "replica":
+			o.Replica = whole(at)
+		case "formers":
+			for j := range at.Len() {
+				o.Formers = append(o.Formers, whole(at.At(j)))
+			}
+		}
+	}
+	var err error
+	o.node, err = txlog.ParseNodeID(o.Node)
+	return o, err
+}
+
+// whole is a number in a JSON document.
+func whole(v value.Value) uint64 {
+	if v.Kind() == value.Double {
+		return uint64(v.Double())
+	}
+	return uint64(v.Int())
 }
 
 // entryText is a text in a JSON object, empty where there is none.

@@ -105,6 +105,21 @@
 // A copy that joins its group with nothing is not asked until it has been brought up to
 // date once (feed in copy.go): the node forwards until then, as if it had none.
 //
+// # A group that lost its majority
+//
+// Reads go on at any copy that is asked for what it has (consistency=local), marked
+// with Lockstep-Majority: none. An operator may have the group rebuilt (recover.go):
+// every node says what it has of it; the plan names the copy that an election would
+// choose, and what is known to be on copies that are away; its token, given back, has
+// it carried out, and the catalog's table recoveries keeps who decided what. The group
+// goes on under a shard of its own, which begins with that copy's state, and with what
+// its log has beyond (beginanew.go): what is left of the old shard, however it comes
+// back, can't be taken for a part of it. The library's import of snapshots would keep
+// the shard, and wants every other group of the node to stand still. Revisions and
+// epochs skip a million. The other copies join as new ones; a node that comes back
+// waits for all of the catalog before it opens its copies, puts the old data aside, and
+// joins. The catalog itself can't be recovered so: it needs the majority of its voters.
+//
 // # Life
 //
 // The first node begins a cluster (Bootstrap). Others ask any member to join

@@ -8,6 +8,7 @@ import (
 	"lockstep/engine/entry"
 	"lockstep/engine/lang"
 	"lockstep/engine/partition"
+	"lockstep/engine/value"
 	"lockstep/txlog"
 )
 
@@ -101,4 +102,20 @@ func Assign(ctx context.Context, n *Node, group, task string, holder *Node, reas
 			return err
 		}
 	}
+}
+
+// Recoveries is the record of who had a group rebuilt, and by which plans.
+func (n *Node) Recoveries(group string) (by, plans []string) {
+	v, err := n.systemCopy().part.View()
+	if err != nil {
+		return nil, nil
+	}
+	defer v.Close()
+	_ = eachRow(v, "recoveries", func(row value.Value) error {
+		if text(row, "group") == group {
+			by, plans = append(by, text(row, "by")), append(plans, string(value.AppendJSON(nil, field(row, "plan"))))
+		}
+		return nil
+	})
+	return by, plans
 }

@@ -152,6 +152,13 @@ const (
 	// aloneWait is how long a newcomer may get nothing from a primary that is the
 	// group's only voter, before that one is opened anew.
 	aloneWait = 5 * time.Second
+	// majorityWait is how long a group may take to show that it has its majority, when
+	// it is to be recovered: many elections.
+	majorityWait = 2 * time.Second
+	// catalogPatience is how long a node that starts waits to have all of the catalog
+	// before it opens its copies: what it has on disk may name replicas that were
+	// replaced since. Where the catalog has no majority it goes on with what it has.
+	catalogPatience = 5 * time.Second
 	// tendWait bounds one round of changes of a group's members.
 	tendWait = 10 * time.Second
 )

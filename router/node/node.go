@@ -42,6 +42,7 @@ const (
 	serviceJoin    byte = 'J' // entering the cluster
 	serviceStatus  byte = 'H' // what a node says of itself, when asked
 	serviceDigest  byte = 'D' // digests at a checkpoint
+	serviceRecover byte = 'V' // what is left of a group
 	serviceForward byte = 'F' // requests for groups without a copy at the asker
 	serviceTasks   byte = 'T' // who holds which task, and how it goes
 	serviceExport  byte = 'X' // recordings of groups without a copy at the asker
@@ -79,6 +80,11 @@ type Node struct {
 	stopping  bool     // nothing is added to work any more by those that are no part of it
 
 	witnesses map[string]*txlog.Group // by group
+
+	// Of the goroutine that reconciles: since when it does, and whether it has had all
+	// of the catalog.
+	begun    time.Time
+	caughtUp bool
 
 	guarding sync.Mutex
 	guards   map[string]*guard // by group
@@ -207,6 +213,7 @@ func (n *Node) openPeers() (err error) {
 	n.peers.Handle(serviceHeartbeat, n.serveHeartbeats)
 	n.peers.HandleCall(serviceStatus, n.answerStatus)
 	n.peers.HandleCall(serviceDigest, n.answerDigest)
+	n.peers.HandleCall(serviceRecover, n.answerRecover)
 	n.peers.HandleCall(serviceForward, n.answerForward)
 	n.peers.HandleCall(serviceHandOver, n.answerHandOver)
 	n.peers.HandleCall(serviceTasks, n.answerTasks)

@@ -31,6 +31,27 @@ func (n *Node) reconcileLoop() {
 	}
 }
 
+// knowsCatalog tells whether this node has had all of the catalog since it started, or
+// has waited for that for long enough. What it has on disk may name replicas that were
+// replaced since it stopped: a group that was rebuilt from another copy must not get a
+// majority of old ones together.
+func (n *Node) knowsCatalog(ctx context.Context) bool {
+	if n.caughtUp {
+		return true
+	}
+	if n.begun.IsZero() {
+		n.begun = time.Now()
+	}
+	ctx, cancel := context.WithTimeout(ctx, catalogPatience)
+	defer cancel()
+	err := n.CatchUp(ctx)
+	n.caughtUp = err == nil || time.Since(n.begun) >= catalogPatience
+	if err != nil && n.caughtUp {
+		n.cfg.Log.Warn("the catalog has no majority: the copies are opened as it was last known here")
+	}
+	return n.caughtUp
+}
+
 func (n *Node) isReady() bool {
 	select {
 	case <-n.ready:
@@ -49,9 +70,15 @@ func (n *Node) reconcile(ctx context.Context, sys *copyOf) error {
 			return err
 		}
 	}
+	if !n.knowsCatalog(ctx) {
+		return nil
+	}
 	n.refresh()
 	if err := n.mend(ctx, sys); err != nil && ctx.Err() == nil {
 		n.cfg.Log.Info("a copy that differs is not replaced yet; trying again", "reason", err)
+	}
+	if err := n.beginAnew(ctx); err != nil && ctx.Err() == nil {
+		n.cfg.Log.Warn("a group that is to be rebuilt from the copy of this node is not yet; trying again", "reason", err)
 	}
 	if err := n.dropOld(ctx); err != nil && ctx.Err() == nil {
 		n.cfg.Log.Info("a copy that is removed is not wiped yet; trying again", "reason", err)
@@ -113,7 +140,10 @@ func (n *Node) startMissing(ctx context.Context) error {
 				return n.startMissing(ctx)
 			}
 		}
-		if !mine || n.isCondemned(g.name, cfg.Shard, cfg.Replica) || n.waitsForWipe(cfg.Shard) {
+		if !mine || g.origin != nil && g.origin.node == n.id && !cfg.Join && !n.folder.has(cfg.Shard, cfg.Replica) {
+			continue // it is begun anew first
+		}
+		if n.isCondemned(g.name, cfg.Shard, cfg.Replica) || n.waitsForWipe(cfg.Shard) {
 			continue
 		}
 		c, err := n.startCopy(g.name, cfg)

@@ -39,11 +39,13 @@ type nodeReport struct {
 // copyReport is what a node says of its copy of a group.
 type copyReport struct {
 	Revision uint64 `json:"revision"`
-	Schema   uint64 `json:"schema"`
-	Leader   string `json:"leader,omitempty"` // id of the node that leads, as heard there
-	Term     uint64 `json:"term,omitempty"`
-	Keys     int64  `json:"key_window_seconds"`
-	Replica  uint64 `json:"replica"`
+	// Incarnation counts how often the group was rebuilt, as the copy has it.
+	Incarnation uint64 `json:"incarnation,omitempty"`
+	Schema      uint64 `json:"schema"`
+	Leader      string `json:"leader,omitempty"` // id of the node that leads, as heard there
+	Term        uint64 `json:"term,omitempty"`
+	Keys        int64  `json:"key_window_seconds"`
+	Replica     uint64 `json:"replica"`
 	// SizeBytes is the copy on disk, ApplyRate the revisions that it reaches a second.
 	SizeBytes int64   `json:"size_bytes,omitempty"`
 	ApplyRate float64 `json:"apply_rate,omitempty"`
@@ -74,7 +76,8 @@ type statuses struct {
 
 type heard struct {
 	report nodeReport
-	at     time.Time
+	at     time.Time // zero where nobody listens there
+	last   time.Time // likewise, and never forgotten
 }
 
 func (s *statuses) set(id txlog.NodeID, r nodeReport) {
@@ -83,7 +86,7 @@ func (s *statuses) set(id txlog.NodeID, r nodeReport) {
 	if s.heard == nil {
 		s.heard = map[txlog.NodeID]heard{}
 	}
-	s.heard[id] = heard{report: r, at: time.Now()}
+	s.heard[id] = heard{report: r, at: time.Now(), last: time.Now()}
 }
 
 // touch notes that a peer was heard, and has nothing new to say.
@@ -91,7 +94,7 @@ func (s *statuses) touch(id txlog.NodeID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if h, ok := s.heard[id]; ok {
-		h.at = time.Now()
+		h.at, h.last = time.Now(), time.Now()
 		s.heard[id] = h
 	}
 }
@@ -178,7 +181,7 @@ func (n *Node) report() nodeReport {
 	}
 	for _, c := range n.allCopies() {
 		pos := c.part.Position()
-		report := copyReport{Revision: pos.Revision, Schema: pos.Schema, Keys: pos.KeyWindowMillis / 1000, Change: c.schemaChange()}
+		report := copyReport{Revision: pos.Revision, Incarnation: pos.Incarnation, Schema: pos.Schema, Keys: pos.KeyWindowMillis / 1000, Change: c.schemaChange()}
 		if leader, term, ok := c.log.Leader(); ok {
 			report.Leader, report.Term = leader.String(), term
 		}
@@ -270,7 +273,7 @@ func (n *Node) groupStatus(cat *catalog, g groupRow) router.GroupStatus {
 	at, known := reports[primary]
 	if known {
 		s.Primary, s.Revision, s.KeyWindowSeconds = cat.nodeName(primary), at.Revision, at.Keys
-		s.SchemaChange = at.Change
+		s.SchemaChange, s.Incarnation = at.Change, at.Incarnation
 	}
 	for _, p := range copies {
 		s.Partitions = append(s.Partitions, n.partitionStatus(cat, p, reports, primary, s.Revision))

@@ -65,6 +65,9 @@ func (n *Node) dropOld(ctx context.Context) error {
 // keeps tells whether what is on disk of a replica stays: the catalog has it here, or
 // it is evidence against a replica that was replaced here.
 func (n *Node) keeps(cat *catalog, r localReplica) bool {
+	if n.seeds(cat, r) {
+		return true
+	}
 	if r.shard == systemShard {
 		return r.replica == n.folder.id.System
 	}

@@ -179,11 +179,13 @@ func (n *Node) witnessRuns(_ *catalog, p partitionRow) bool {
 	return n.runningWitnesses()[p.group] == p.replica
 }
 
-// comesBack tells whether a replica of this node was replaced by another one here,
-// or has a witness in its place: its data is kept aside.
+// comesBack tells whether a replica of this node was replaced by another one here, has
+// a witness in its place, or is of a group that was begun anew: its data is kept aside.
 func (n *Node) comesBack(r localReplica) bool {
 	cat := n.catalog.Load()
-	i := slices.IndexFunc(cat.groups, func(g groupRow) bool { return g.shard == r.shard })
+	i := slices.IndexFunc(cat.groups, func(g groupRow) bool {
+		return g.shard == r.shard || g.origin != nil && slices.Contains(g.origin.Formers, r.shard)
+	})
 	if i < 0 {
 		return false
 	}
