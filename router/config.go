@@ -22,6 +22,8 @@ type Config struct {
 	// Readers knows which copies may serve reads; nil: a read is served here, or where
 	// Forwarder takes it.
 	Readers Readers
+	// Settings keeps the groups' settings; nil: this front serves none.
+	Settings Settings
 	// Log takes panics and broken streams; nil: the process's default.
 	Log *slog.Logger
 	// Registry is where metrics are registered and what /metrics shows, so that

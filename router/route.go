@@ -34,6 +34,7 @@ const (
 	routeTaskRelease
 	routeTaskLogs
 	routeTaskRun
+	routeSettings
 	routeCount
 )
 
@@ -80,6 +81,7 @@ var routeTable = [routeCount]routeSpec{
 	routeTaskRelease:  {"task_release", post},
 	routeTaskLogs:     {"task_logs", get},
 	routeTaskRun:      {"task_run", post},
+	routeSettings:     {"settings", get | put},
 }
 
 // target is where a request goes.
@@ -155,6 +157,8 @@ func routeWithin(segments []string) route {
 			return routePrimary
 		case "partitions":
 			return routePartitions
+		case "settings":
+			return routeSettings
 		}
 	case 2:
 		switch segments[0] {

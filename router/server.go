@@ -210,6 +210,8 @@ func (s *Server) serveGroup(rq *request) *Problem {
 		return p
 	}
 	switch rq.route {
+	case routeSettings:
+		return s.groupSettings(rq)
 	case routeGroup:
 		if methodOf(&rq.ctx.Request.Header) == del {
 			return s.deleteGroup(rq)

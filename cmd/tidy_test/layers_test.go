@@ -23,6 +23,7 @@ var layers = []string{
 	"router/spread",
 	"router/client",
 	"policy/history",
+	"router/placement",
 	"router/heartbeat",
 	"router/measure",
 	"router/settings",

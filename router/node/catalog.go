@@ -78,6 +78,7 @@ type groupRow struct {
 	first map[uint64]txlog.NodeID
 	// settings are those that were given, as JSON; package settings reads them.
 	settings []byte
+	revision uint64 // that wrote the row
 }
 
 type partitionRow struct {
@@ -196,7 +197,7 @@ func (c *catalog) addNode(row value.Value) error {
 func (c *catalog) addGroup(row value.Value) error {
 	g := groupRow{
 		name: text(row, "name"), shard: uint64(number(row, "shard")), labels: labels(row, "labels"), copies: int(number(row, "copies")),
-		first: map[uint64]txlog.NodeID{}, settings: object(row, "settings"),
+		first: map[uint64]txlog.NodeID{}, settings: object(row, "settings"), revision: uint64(number(row, "_revision")),
 	}
 	g.incarnation = uint64(number(row, "incarnation"))
 	if v := field(row, "origin"); v.Kind() == value.Map {

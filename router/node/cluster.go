@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -9,8 +10,8 @@ import (
 	"time"
 
 	"lockstep/router"
-	"lockstep/router/node/lastcopy"
 	"lockstep/router/node/plan"
+	"lockstep/router/settings"
 	"lockstep/txlog"
 	"lockstep/txlog/peer"
 )
@@ -95,10 +96,14 @@ func checkSpec(spec router.GroupSpec) error {
 	case max(len(spec.Nodes), spec.Copies) > maxCopies || spec.Copies < 0:
 		return invalid("a group has 1 to %d copies", maxCopies)
 	}
-	lastCopy, _ := spec.Settings["last_copy"].(string)
-	replaceAfter, _ := spec.Settings["replace_after"].(string)
-	if _, err := lastcopy.ParseSettings(lastCopy, replaceAfter); err != nil {
-		return invalid("in settings: %v", err)
+	if len(spec.Settings) > 0 {
+		raw, err := json.Marshal(spec.Settings)
+		if err != nil {
+			return err
+		}
+		if _, problems := settings.Parse(raw); problems != nil {
+			return under(settingsProblem(spec.Name, problems), "/settings")
+		}
 	}
 	for i, name := range spec.Nodes {
 		if slices.Contains(spec.Nodes[:i], name) {

@@ -18,20 +18,21 @@ import (
 
 // copyOf is this node's copy of a group with all that makes it work.
 type copyOf struct {
-	name      string
-	shard     uint64
-	part      *partition.Partition
-	log       *txlog.Group  // nil until started, and where that failed
-	started   chan struct{} // closed when startCopy is over
-	orderer   atomic.Pointer[order.Orderer]
-	catalogs  catalogs
-	counted   atomic.Pointer[rowCount]
-	pace      pace
-	announced announcements
-	wish      atomic.Pointer[wish] // nil: the primary is as the policies want it
-	primaries *statuses            // what peers say of themselves, for lag
-	self      txlog.NodeID
-	session   uint64 // of this node's router
+	name       string
+	shard      uint64
+	part       *partition.Partition
+	log        *txlog.Group  // nil until started, and where that failed
+	started    chan struct{} // closed when startCopy is over
+	orderer    atomic.Pointer[order.Orderer]
+	catalogs   catalogs
+	counted    atomic.Pointer[rowCount]
+	pace       pace
+	announced  announcements
+	supervisor supervisor
+	wish       atomic.Pointer[wish] // nil: the primary is as the policies want it
+	primaries  *statuses            // what peers say of themselves, for lag
+	self       txlog.NodeID
+	session    uint64 // of this node's router
 
 	handing chan struct{} // holds one while the group is being handed over
 

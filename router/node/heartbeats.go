@@ -50,6 +50,7 @@ func (n *Node) startHeartbeats() error {
 		Heard:   n.heard,
 		Gone:    func(id uint64) { n.statuses.gone(txlog.NodeID(id)) },
 		Changed: func(e heartbeat.Event) {
+			n.judgeAnew()
 			n.cfg.Log.Info("a node is "+string(e.To), "peer", e.Node, "group", e.Group, "was", string(e.From), "reason", e.Text)
 		},
 	})

@@ -77,9 +77,6 @@ const (
 	taskFreshWait  = time.Second
 	taskStateWait  = 500 * time.Millisecond
 	taskAnswerTime = 100 * time.Millisecond
-	// taskAssignEvery is how often the leader of a group looks whether a task should
-	// change hands: small beside the time after which a node counts as unavailable.
-	taskAssignEvery = 250 * time.Millisecond
 	// wanLease is how long a command goes on without word from a majority in the wan
 	// profile, whose elections take ten times as long.
 	wanLease = 10 * time.Second
@@ -96,6 +93,15 @@ const (
 	taskLook = time.Second
 	// taskStopWait bounds how long a node that stops waits for its tasks to end.
 	taskStopWait = 15 * time.Second
+	// superviseEvery is how often a leader lays the status of its group's nodes before
+	// the policies; some 30 µs a group.
+	superviseEvery = 200 * time.Millisecond
+	// moveWait bounds one handover that a policy wants; moveRetry and moveRetryMost lie
+	// between tries. A copy that is maxTakeOverLag behind is not asked.
+	moveWait       = 5 * time.Second
+	moveRetry      = time.Second
+	moveRetryMost  = 30 * time.Second
+	maxTakeOverLag = 2 * time.Second
 	// announceWait bounds telling the next primary why it becomes so; what it was told
 	// counts for announcedFor, in which a handover is over or has failed.
 	announceWait = 250 * time.Millisecond
@@ -162,6 +168,10 @@ const (
 	// tendWait bounds one round of changes of a group's members.
 	tendWait = 10 * time.Second
 )
+
+// paceKept is how many of its revisions a primary remembers with their times: of a
+// minute under load.
+const paceKept = 300
 
 // readyLag is how many revisions a copy may be behind and still count as ready:
 // less than a second's worth under load.

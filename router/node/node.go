@@ -99,6 +99,7 @@ type Node struct {
 	runner   *tasks.Runner
 	policies policies
 	recheck  chan struct{} // has one where what this node holds may have changed
+	rejudge  chan struct{} // has one where the supervisor should look at once
 	pulse    pulse
 	exports  chan struct{} // holds one for each recording being written
 	swept    atomic.Uint64 // the catalog's revision, and one, by which former replicas were last wiped
@@ -131,6 +132,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		rebuilds: map[string]*rebuild{}, condemned: map[string]bool{}, guards: map[string]*guard{},
 		checks: newCheckMetrics(), pacer: partition.NewPacer(cfg.ScrubBytes),
 	}
+	n.rejudge = make(chan struct{}, 1)
 	n.catalog.Store(&catalog{})
 	n.pulse.board, n.pulse.meter, n.pulse.started = heartbeat.NewBoard(cfg.Name, systemGroup), measure.New(cfg.Data), time.Now()
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -254,6 +256,7 @@ func (n *Node) serve() (err error) {
 	cfg := router.Defaults()
 	cfg.Cluster, cfg.Forwarder, cfg.Tasks, cfg.Log, cfg.Tick = n, n, n, n.cfg.Log, profile.Tick
 	cfg.Readers = n
+	cfg.Settings = n
 	cfg.Election = time.Duration(2*profile.ElectionTicks) * profile.Tick
 	if cfg.Registry, err = n.registry(); err != nil {
 		return err
@@ -276,8 +279,8 @@ func (n *Node) serve() (err error) {
 	n.work.Go(n.readersLoop)
 	n.work.Go(n.flushLoop)
 	n.work.Go(n.guardLoop)
+	n.work.Go(n.superviseLoop)
 	n.work.Go(n.taskLoop)
-	n.work.Go(n.assignLoop)
 	return nil
 }
 

@@ -187,3 +187,10 @@ func (n *Node) recordPrimary(c *copyOf) {
 		n.cfg.Log.Debug("the holder of primary is recorded anew", "group", c.name, "reason", v.Outcome.Message)
 	}
 }
+
+func (w *wish) shown() string {
+	if w.delay != "" {
+		return w.text + "; not yet: " + w.delay
+	}
+	return w.text
+}

@@ -215,6 +215,9 @@ func (n *Node) reportChecks(c *copyOf, r *copyReport) {
 	}
 	if c.log.IsLeader() {
 		r.Tasks = reportTasks(c.part.Tasks())
+		if w := c.wish.Load(); w != nil {
+			r.Wanted, r.WantedWhy = n.catalog.Load().nodeName(w.node), w.shown()
+		}
 		n.guarding.Lock()
 		defer n.guarding.Unlock()
 		if g := n.guards[c.name]; g != nil {

@@ -24,9 +24,9 @@ const (
 
 // Bounds, with the reason for each.
 const (
-	// A copy is not replaced before several heartbeats' timeouts, nor is waited for
+	// A copy is not replaced before several heartbeats are missing, nor waited for
 	// for longer than a month.
-	minReplaceAfter = 5 * time.Second
+	minReplaceAfter = time.Second
 	maxReplaceAfter = 31 * 24 * time.Hour
 	// Clients' keys are kept for a minute at least, for retries; their outcomes fill
 	// the disk, up to a bound, for a month at most.
