@@ -89,6 +89,7 @@ type TaskHolder struct {
 	Slot   string `json:"slot"` // its name in the log and in expect_task: task, task#2 …
 	Holder string `json:"holder"`
 	TaskAssignment
+	Execution *tasks.State `json:"execution,omitempty"`
 }
 
 // TaskAssignment is one assignment.
@@ -183,7 +184,11 @@ func (s *Server) findTask(ctx context.Context, rq *request) *Problem {
 		return s.exists(rq)
 	}
 	err := s.catchUp(ctx)
-	owner, known := s.cfg.Tasks.TaskGroup(rq.arg)
+	name := rq.arg
+	if rq.route == routeTaskLogs {
+		name = tasks.SlotOf(name) // each holder has its own output
+	}
+	owner, known := s.cfg.Tasks.TaskGroup(name)
 	if !known && err != nil {
 		return problemOf(err)
 	}

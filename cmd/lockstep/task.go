@@ -156,9 +156,7 @@ func taskSheet(w io.Writer, t *client.Task) error {
 		head.add("does", taskDoes(t))
 	}
 	head.add("state", taskState(t))
-	if t.Holder != "" {
-		head.add("holder", fmt.Sprintf("%s, epoch %d", t.Holder, t.Epoch))
-	}
+	addHolders(head, t)
 	if e := t.Execution; e != nil {
 		if e.PID != 0 {
 			head.add("process", e.PID)
@@ -206,6 +204,23 @@ func taskSheet(w io.Writer, t *client.Task) error {
 		history.add(h.Epoch, holder, h.Since.UTC().Format(time.RFC3339), h.Reason, h.Why)
 	}
 	return history.write(w)
+}
+
+// addHolders adds a line for each holder.
+func addHolders(head *table, t *client.Task) {
+	if len(t.Holders) == 0 && t.Holder != "" {
+		head.add("holder", fmt.Sprintf("%s, epoch %d", t.Holder, t.Epoch))
+	}
+	for _, h := range t.Holders {
+		switch {
+		case h.Holder == "":
+			head.add("holder", "nobody ("+h.Slot+")")
+		case h.Execution != nil:
+			head.add("holder", fmt.Sprintf("%s, epoch %d (%s), %s", h.Holder, h.Epoch, h.Slot, h.Execution.Phase))
+		default:
+			head.add("holder", fmt.Sprintf("%s, epoch %d (%s)", h.Holder, h.Epoch, h.Slot))
+		}
+	}
 }
 
 func taskDoes(t *client.Task) string {
@@ -442,6 +457,7 @@ func (a *app) taskLogs() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "logs TASK",
 		Short: "Show the last output of a task's command, at the node that holds it or held it last",
+		Long:  "Show the last output of a task's command, at the node that holds it or held it last.\nOf a task with several holders the others' are TASK#2, TASK#3 and so on.",
 		Args:  cobra.ExactArgs(1),
 		RunE: a.talks(&f.conn, "asking the holder", func(ctx context.Context, cl *client.Client, args []string) error {
 			logs, err := cl.TaskLogs(ctx, f.group, args[0])

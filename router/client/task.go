@@ -67,6 +67,8 @@ type TaskHolder struct {
 	Epoch  uint64    `json:"epoch"`
 	Since  time.Time `json:"since"`
 	Reason string    `json:"reason"`
+
+	Execution *TaskExecution `json:"execution"`
 }
 
 // TaskAssignment is one assignment of a task.

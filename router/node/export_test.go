@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	_ "embed"
+	"encoding/json"
 	"path/filepath"
 
 	"lockstep/engine/entry"
@@ -118,4 +119,18 @@ func (n *Node) Recoveries(group string) (by, plans []string) {
 		return nil
 	})
 	return by, plans
+}
+
+// PutPolicy puts a policy into the catalog as it stands.
+func PutPolicy(ctx context.Context, n *Node, name, document string) error {
+	doc, err := json.Marshal(map[string]any{
+		"steps": []any{map[string]any{"upsert": map[string]any{"table": "policies", "row": map[string]string{
+			"name": "params.name", "document": "params.document", "version": "tx.revision"}}}},
+		"params": map[string]string{"name": name, "document": document},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = n.systemCopy().execute(ctx, doc)
+	return err
 }

@@ -135,12 +135,12 @@ func (n *Node) addExecutions(ctx context.Context, list []router.TaskStatus) {
 	asked, states := map[string]bool{}, map[string][]tasks.State{}
 	var mu sync.Mutex
 	var asking sync.WaitGroup
-	for _, s := range list {
-		row, ok := cat.named(s.Holder)
-		if !ok || asked[s.Holder] || tasks.BuiltIn(s.Task) {
+	for _, holder := range holdersOf(list) {
+		row, ok := cat.named(holder)
+		if !ok || asked[holder] {
 			continue
 		}
-		asked[s.Holder] = true
+		asked[holder] = true
 		asking.Go(func() {
 			var got []tasks.State
 			if row.id == n.id {
@@ -155,10 +155,36 @@ func (n *Node) addExecutions(ctx context.Context, list []router.TaskStatus) {
 	}
 	asking.Wait()
 	for i := range list {
-		for _, st := range states[list[i].Holder] {
-			if st.Group == list[i].Group && tasks.SlotOf(st.Task) == list[i].Task && st.Epoch == list[i].Epoch {
-				list[i].Execution = &st
-			}
+		s := &list[i]
+		s.Execution = executionOf(states[s.Holder], s.Group, s.Epoch)
+		for j := range s.Holders {
+			h := &s.Holders[j]
+			h.Execution = executionOf(states[h.Holder], s.Group, h.Epoch)
 		}
 	}
+}
+
+// holdersOf are the nodes that hold tasks of applications.
+func holdersOf(list []router.TaskStatus) (names []string) {
+	for _, s := range list {
+		if tasks.BuiltIn(s.Task) {
+			continue
+		}
+		names = append(names, s.Holder)
+		for _, h := range s.Holders {
+			names = append(names, h.Holder)
+		}
+	}
+	return names
+}
+
+// executionOf finds what a node said about a task that it holds under an epoch, of
+// which there is one in a group.
+func executionOf(states []tasks.State, group string, epoch uint64) *tasks.State {
+	for _, st := range states {
+		if st.Group == group && st.Epoch == epoch {
+			return &st
+		}
+	}
+	return nil
 }

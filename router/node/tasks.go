@@ -367,13 +367,19 @@ func (n *Node) assign(ctx context.Context, c *copyOf, last uint64, a entry.Assig
 
 // TaskLogs gives the last output of a task's command at its holder.
 func (n *Node) TaskLogs(ctx context.Context, group, name string) (router.TaskLogs, error) {
-	s, err := n.Task(ctx, group, name, nil)
+	s, err := n.Task(ctx, group, tasks.SlotOf(name), nil)
 	if err != nil {
 		return router.TaskLogs{}, err
 	}
-	holder := s.Holder
+	slot := name
+	if slot == s.Task {
+		slot = "" // as the history calls the first place
+	}
+	holder := ""
 	for i := len(s.History) - 1; i >= 0 && holder == ""; i-- {
-		holder = s.History[i].Holder // the last one
+		if s.History[i].Slot == slot {
+			holder = s.History[i].Holder // the last one
+		}
 	}
 	row, ok := n.catalog.Load().named(holder)
 	if !ok {

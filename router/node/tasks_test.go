@@ -236,3 +236,45 @@ func TestTheHolderDoesWhatATaskSays(t *testing.T) {
 		return fmt.Errorf("%+v", s)
 	})
 }
+
+// "Several may have several holders, an epoch each": each place of a task is told of
+// with its own name, which is what its holder writes under.
+func TestATaskMayHaveSeveralHolders(t *testing.T) {
+	nodes := three(t)
+	n1, n2, n3 := nodes[0], nodes[1], nodes[2]
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := node.PutPolicy(ctx, n2.Node, "two", `{"count":2,"policy":"two","task":"work"}`); err != nil {
+		t.Fatal(err)
+	}
+	n1.must("PUT", "/v1/tasks/work", `{"group": "bank"}`)
+	var s router.TaskStatus
+	eventually(t, func() error {
+		if s = n3.task("/v1/tasks/work"); len(s.Holders) != 2 || s.Holders[0].Holder == "" || s.Holders[1].Holder == "" {
+			return fmt.Errorf("%+v", s)
+		}
+		return nil
+	})
+	first, second := s.Holders[0], s.Holders[1]
+	if first.Slot != "work" || second.Slot != "work#2" || first.Holder == second.Holder || first.Epoch == second.Epoch {
+		t.Errorf("the holders are %+v", s.Holders)
+	}
+	for _, c := range []struct {
+		slot  string
+		epoch uint64
+		want  int
+	}{{"work", first.Epoch, 200}, {"work#2", second.Epoch, 200}, {"work", second.Epoch, 409}, {"work#2", first.Epoch, 409}} {
+		doc := fmt.Sprintf(`{"steps": [{"expect_task": {"task": %q, "epoch": %d}}]}`, c.slot, c.epoch)
+		if got, _, text := n2.ask("POST", "/v1/groups/bank/transactions", "application/json", []byte(doc)); got != c.want {
+			t.Errorf("%s: %d %s", doc, got, text)
+		}
+	}
+	// Given back under its epoch, it is that place which is free.
+	n1.must("POST", "/v1/tasks/work/release", fmt.Sprintf(`{"epoch": %d}`, second.Epoch))
+	eventually(t, func() error {
+		if s = n3.task("/v1/tasks/work"); s.Holders[1].Epoch <= second.Epoch+1 || s.Holders[1].Holder == "" || s.Holders[0].Epoch != first.Epoch {
+			return fmt.Errorf("%+v", s.Holders)
+		}
+		return nil
+	})
+}

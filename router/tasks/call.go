@@ -20,6 +20,7 @@ import (
 type notice struct {
 	Event   string             `json:"event"` // assigned or released
 	Task    string             `json:"task"`
+	Slot    string             `json:"slot"` // the task's name in expect_task
 	Group   string             `json:"group"`
 	Epoch   uint64             `json:"epoch"`
 	Reason  string             `json:"reason"`
@@ -53,7 +54,7 @@ func (r *Runner) callWebhook(ctx context.Context, c *Call) string {
 		labels = map[string]string{}
 	}
 	body, err := stdjson.Marshal(notice{
-		Event: c.Event, Task: c.Held.Task, Group: c.Held.Group, Epoch: c.Held.Epoch, Reason: c.Reason,
+		Event: c.Event, Task: SlotOf(c.Held.Task), Slot: c.Held.Task, Group: c.Held.Group, Epoch: c.Held.Epoch, Reason: c.Reason,
 		Node: r.cfg.Node, Server: r.cfg.Server, Time: time.Now().UTC().Truncate(time.Millisecond),
 		Labels: labels, Payload: stdjson.RawMessage(compact(d.Payload)),
 	})
