@@ -35,6 +35,12 @@
 // and has the other elected. What comes meanwhile waits at the routers and goes to
 // the new primary at once.
 //
+// # Readers
+//
+// Which copies may serve reads, a node works out again and again from what it has heard
+// (readers.go), and from the policies for the task reader (readerpolicy.go); nothing of
+// that is logged. The router chooses among them by what it sees itself.
+//
 // # Recordings
 //
 // A recording (export.go) is a frozen state, then the log's entries, read beside

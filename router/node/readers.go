@@ -30,6 +30,7 @@ func (n *Node) Read(ctx context.Context, node uint64, request []byte) ([]byte, e
 func (n *Node) readersLoop() {
 	tick := time.NewTicker(readersEvery)
 	defer tick.Stop()
+	choices := map[string]chosen{}
 	for {
 		cat := n.catalog.Load()
 		reports := map[txlog.NodeID]nodeReport{n.id: n.report()}
@@ -38,10 +39,16 @@ func (n *Node) readersLoop() {
 				reports[row.id] = r
 			}
 		}
-		sets := map[string]*spread.Set{}
+		sets, chose := map[string]*spread.Set{}, map[string]chosen{}
 		for _, g := range cat.groups {
-			sets[g.name] = n.readersOf(cat, g.name, reports)
+			states := n.states(g.name)
+			set := n.readersOf(cat, g.name, reports, states)
+			if now := n.keepChosen(set, n.readerInput(time.Now(), cat, g, reports, states), choices[g.name]); now != nil {
+				chose[g.name] = now
+			}
+			sets[g.name] = set
 		}
+		choices = chose
 		n.readers.Store(&sets)
 		select {
 		case <-tick.C:
@@ -54,9 +61,8 @@ func (n *Node) readersLoop() {
 // readersOf finds the data copies of a group that are open, not draining, not
 // different from the majority and not far behind, on nodes that are there; suspects
 // are for where no other can be asked.
-func (n *Node) readersOf(cat *catalog, group string, reports map[txlog.NodeID]nodeReport) *spread.Set {
+func (n *Node) readersOf(cat *catalog, group string, reports map[txlog.NodeID]nodeReport, states map[string]supervision.Status) *spread.Set {
 	set := &spread.Set{}
-	states := n.states(group)
 	var ahead uint64
 	for _, p := range cat.copies(group) {
 		ahead = max(ahead, reports[p.node].Groups[group].Revision)

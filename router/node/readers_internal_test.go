@@ -1,0 +1,87 @@
+package node
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"lockstep/engine/lang"
+	"lockstep/policy/supervision"
+	"lockstep/router/spread"
+	"lockstep/txlog"
+)
+
+// interface.md: "reader is worked out by each router and never logged". What a policy
+// requires of readers holds for this node's copy as for others; where it leaves none,
+// reads go on as without it. Diverged, far behind, silent and draining copies are no
+// readers under any.
+func TestReadersByPolicy(t *testing.T) {
+	env, err := lang.NewEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &Node{env: env, id: 1, cfg: Config{Log: slog.New(slog.DiscardHandler)}}
+	if err := n.startPolicies(); err != nil {
+		t.Fatal(err)
+	}
+	cat := &catalog{groups: []groupRow{{name: "bank"}}}
+	reports, states := map[txlog.NodeID]nodeReport{}, map[string]supervision.Status{}
+	for i := 1; i <= 5; i++ {
+		id, name := txlog.NodeID(i), fmt.Sprintf("n%d", i)
+		cat.nodes = append(cat.nodes, nodeRow{id: id, name: name, labels: map[string]string{"zone": fmt.Sprintf("z%d", i%2)}})
+		cat.partitions = append(cat.partitions, partitionRow{group: "bank", node: id, kind: kindData})
+		r := nodeReport{Name: name, Status: "available", Groups: map[string]copyReport{"bank": {Revision: 100_000, Leader: txlog.NodeID(1).String(), Term: 3}}}
+		reports[id], states[name] = r, supervision.Status{Node: name, State: supervision.Available}
+	}
+	var before chosen
+	readers := func(policies ...string) string {
+		t.Helper()
+		next := *cat
+		for i, doc := range policies {
+			next.policies = append(next.policies, policyRow{fmt.Sprintf("p%d", i), 1, fmt.Sprintf(`{"policy": "p%d", "task": "reader", %s}`, i, doc)})
+		}
+		n.catalog.Store(&next)
+		set := n.readersOf(&next, "bank", reports, states)
+		before = n.keepChosen(set, n.readerInput(time.Now(), &next, next.groups[0], reports, states), before)
+		return shown(set)
+	}
+	if got := readers(); got != "own n1, n2 n3 n4 n5" {
+		t.Errorf("without a policy: %s", got)
+	}
+	if got := readers(`"require": ["partition.role == 'subscriber'"], "count": 9`); got != "n2 n3 n4 n5" {
+		t.Errorf("subscribers: %s", got)
+	}
+	if got := readers(`"require": ["node.labels.zone == 'z1'"], "count": 9`); got != "own n1, n3 n5" {
+		t.Errorf("a zone: %s", got)
+	}
+	if got := readers(`"require": ["node.labels.zone == 'moon'"]`); got != "own n1, n2 n3 n4 n5" {
+		t.Errorf("a policy that leaves none: %s", got)
+	}
+	states["n2"] = supervision.Status{Node: "n2", State: supervision.Unavailable}
+	states["n3"] = supervision.Status{Node: "n3", State: supervision.Suspect}
+	late := reports[4]
+	late.Groups = map[string]copyReport{"bank": {Revision: 1}}
+	reports[4] = late
+	cat.nodes[4].state = stateDraining
+	if got := readers(); got != "own n1, n3?" {
+		t.Errorf("one is silent, one suspect, one behind, one draining: %s", got)
+	}
+}
+
+// shown is a set of readers as text; suspects with a question mark.
+func shown(set *spread.Set) string {
+	var names []string
+	for _, c := range set.Others {
+		if c.Suspect {
+			c.Name += "?"
+		}
+		names = append(names, c.Name)
+	}
+	text := strings.Join(names, " ")
+	if set.Own.Node != 0 {
+		text = "own " + set.Own.Name + ", " + text
+	}
+	return text
+}
