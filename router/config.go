@@ -26,6 +26,8 @@ type Config struct {
 	Settings Settings
 	// Log takes panics and broken streams; nil: the process's default.
 	Log *slog.Logger
+	// Policies keeps the placement policies; nil: this front serves none.
+	Policies Policies
 	// Registry is where metrics are registered and what /metrics shows, so that
 	// the node's other parts can show theirs there; nil: one of its own.
 	Registry *prometheus.Registry

@@ -35,6 +35,9 @@ const (
 	routeTaskLogs
 	routeTaskRun
 	routeSettings
+	routePolicies
+	routePolicy
+	routeExplain
 	routeCount
 )
 
@@ -82,6 +85,9 @@ var routeTable = [routeCount]routeSpec{
 	routeTaskLogs:     {"task_logs", get},
 	routeTaskRun:      {"task_run", post},
 	routeSettings:     {"settings", get | put},
+	routePolicies:     {"policies", get},
+	routePolicy:       {"policy", get | put | del},
+	routeExplain:      {"explain", post},
 }
 
 // target is where a request goes.
@@ -107,6 +113,13 @@ func locate(path []byte) target {
 		return target{route: routeGroups}
 	case "/v1/tasks":
 		return target{route: routeTasks}
+	case "/v1/policies":
+		return target{route: routePolicies}
+	case "/v1/placements/explain":
+		return target{route: routeExplain}
+	}
+	if policy, ok := strings.CutPrefix(string(path), "/v1/policies/"); ok {
+		return locatePolicy(policy)
 	}
 	if task, ok := strings.CutPrefix(string(path), "/v1/tasks/"); ok {
 		return locateTask(task)

@@ -200,6 +200,8 @@ func (s *Server) serve(rq *request) *Problem {
 		return s.groups(rq)
 	case routeTasks, routeTask, routeTaskRelease, routeTaskLogs, routeTaskRun:
 		return s.serveTasks(rq)
+	case routePolicies, routePolicy, routeExplain:
+		return s.servePolicies(rq)
 	}
 	return s.serveGroup(rq)
 }

@@ -275,7 +275,7 @@ func (s *Server) putTask(ctx context.Context, rq *request) *Problem {
 	if p := s.exists(rq); p != nil {
 		return p
 	}
-	if put.Match, p = taskMatch(rq); p != nil {
+	if put.Match, p = matchOf(rq, "a task"); p != nil {
 		return p
 	}
 	status, created, err := s.cfg.Tasks.PutTask(ctx, put)
@@ -316,8 +316,8 @@ func wrongTask(err error) *Problem {
 	return p
 }
 
-// taskMatch reads If-Match.
-func taskMatch(rq *request) (TaskMatch, *Problem) {
+// matchOf reads If-Match, of a task or what else there is.
+func matchOf(rq *request, what string) (TaskMatch, *Problem) {
 	text := strings.TrimSpace(string(rq.ctx.Request.Header.Peek(fasthttp.HeaderIfMatch)))
 	switch text {
 	case "":
@@ -327,7 +327,7 @@ func taskMatch(rq *request) (TaskMatch, *Problem) {
 	}
 	version, err := strconv.ParseUint(strings.Trim(text, `"`), 10, 63)
 	if err != nil || version == 0 {
-		return TaskMatch{}, &Problem{Code: "changed", Detail: "If-Match is no ETag of a task; take it from GET, such as \"12\""}
+		return TaskMatch{}, &Problem{Code: "changed", Detail: "If-Match is no ETag of " + what + "; take it from GET, such as \"12\""}
 	}
 	return TaskMatch{Version: version}, nil
 }
@@ -336,7 +336,7 @@ func (s *Server) deleteTask(ctx context.Context, rq *request) *Problem {
 	if tasks.BuiltIn(rq.arg) {
 		return &Problem{Code: "invalid", Detail: rq.arg + " is a task that every group has, and can't be deleted; a policy with enabled: false or without candidates keeps it from being assigned"}
 	}
-	match, p := taskMatch(rq)
+	match, p := matchOf(rq, "a task")
 	if p != nil {
 		return p
 	}

@@ -86,7 +86,10 @@
 //
 // The policies of users stand in the catalog (table policies). A node compiles each
 // once (policies.go) and keeps them as a set, which is another one only where a
-// policy is; what it can't compile, for a later program wrote it, it leaves out.
+// policy is; what it can't compile, for a later program wrote it, it leaves out. One
+// that would leave a task without any candidate though all nodes were there is refused
+// when it is written (policyput.go). Whoever asks why a task is where it is, at whatever
+// node, is answered by the group's primary, for it decides (policyexplain.go).
 //
 // # Down to the last copy
 //

@@ -89,6 +89,8 @@ const (
 	runsKept     = 32
 	maxRunDetail = 1000
 	maxRunResult = 16 << 10
+	// explainWait bounds how long a group's primary is asked for an explanation.
+	explainWait = 3 * time.Second
 	// taskLook is how often a node looks at what it holds even if nothing woke it.
 	taskLook = time.Second
 	// taskStopWait bounds how long a node that stops waits for its tasks to end.

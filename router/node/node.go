@@ -257,6 +257,7 @@ func (n *Node) serve() (err error) {
 	cfg.Cluster, cfg.Forwarder, cfg.Tasks, cfg.Log, cfg.Tick = n, n, n, n.cfg.Log, profile.Tick
 	cfg.Readers = n
 	cfg.Settings = n
+	cfg.Policies = n
 	cfg.Election = time.Duration(2*profile.ElectionTicks) * profile.Tick
 	if cfg.Registry, err = n.registry(); err != nil {
 		return err

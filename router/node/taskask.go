@@ -22,6 +22,8 @@ type taskQuestion struct {
 	After *uint64 `json:"after,omitempty"` // the epoch to wait beyond, or to release
 	// WaitMillis is how long the asker waits.
 	WaitMillis int64 `json:"wait_ms,omitempty"`
+	// Document is the question itself, of an explanation.
+	Document string `json:"document,omitempty"`
 }
 
 // taskReply is an answer, or a refusal in the interface's words.
@@ -106,6 +108,9 @@ func (n *Node) taskAnswer(ctx context.Context, q taskQuestion) (any, error) {
 		return n.runner.States(), nil
 	case "logs":
 		return n.runner.Output(tasks.Key{Group: q.Group, Task: q.Task}), nil
+	}
+	if q.Op == "explain" {
+		return n.explainHere(ctx, []byte(q.Document))
 	}
 	c := n.copy(q.Group)
 	if c == nil {
