@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,46 +11,97 @@ import (
 	"github.com/spf13/cobra"
 
 	"lockstep/policy"
+	"lockstep/router/client"
 )
 
-const policyExplainHelp = `Tell whom policies choose for a task, and why: each candidate, what came of every
+const policyExplainHelp = `Tell whom the policies choose for a task, and why: each candidate, what came of every
 expression, the score, and the policies that did not decide.
 
-The status is that of a file, in the form of tests of policies (lockstep policy test
---help); no cluster is asked. With --node nodes are taken to be otherwise.`
+The cluster is asked, and its group's primary answers, for it decides. With --node
+nodes are taken to be otherwise, with --policy a policy is taken to be applied: what
+would happen if. With --status no cluster is asked: the status is that of a file, in
+the form of tests of policies (lockstep policy test --help), and the policies are
+those of files.`
 
 func (a *app) policyExplain() *cobra.Command {
 	var (
-		form   format
-		status string
-		nodes  []string
+		conn                connection
+		form                format
+		status, group, file string
+		nodes               []string
 	)
 	c := &cobra.Command{
-		Use:   "explain [FILE]... --status FILE",
+		Use:   "explain (TASK --group GROUP [--policy FILE] | [FILE]... --status FILE)",
 		Short: "Tell whom policies choose, and why",
 		Long:  policyExplainHelp,
-		Example: `  lockstep policy explain near-users.yaml --status now.yaml
-  lockstep policy explain near-users.yaml --status now.yaml --node n1=unavailable
+		Example: `  lockstep policy explain primary --group orders
+  lockstep policy explain primary --group orders --node n1=unavailable --policy near-users.yaml
   lockstep policy explain near-users.yaml --status now.yaml --node 'n1={cpu: 0.9, partition: {lag: 3}}'`,
-		RunE: a.runs(func(_ *cobra.Command, args []string) error {
-			e, err := a.explainOffline(args, status, nodes)
-			if err != nil {
-				return err
-			}
-			doc, err := json.Marshal(e)
-			if err != nil {
-				return fmt.Errorf("writing the explanation: %w", err)
-			}
-			return a.show(form, doc, func(w io.Writer) error { return explanationText(w, e) })
-		}),
 	}
+	c.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case status != "" && (group != "" || file != ""):
+			return usagef("with --status no cluster is asked: leave --group and --policy out, and give the policies' files")
+		case status != "":
+			return a.runs(func(*cobra.Command, []string) error { return a.explainFiles(form, args, status, nodes) })(cmd, args)
+		case group == "" || len(args) != 1:
+			return usagef("give the TASK and --group, to ask the cluster, or --status, a file")
+		}
+		return a.talks(&conn, "asking the group's primary", func(ctx context.Context, cl *client.Client, _ []string) error {
+			return a.explainInCluster(ctx, cl, form, group, args[0], file, nodes)
+		})(cmd, args)
+	}
+	conn.flags(c)
 	form.flag(c)
+	c.Flags().StringVar(&group, "group", "", "the `GROUP` that the task belongs to")
+	c.Flags().StringVar(&file, "policy", "", "what if the policy of this `FILE` were applied")
 	c.Flags().StringVar(&status, "status", "", "the status of nodes, a `FILE`; - for standard input")
 	c.Flags().StringArrayVar(&nodes, "node", nil, "what if: `NODE=STATUS`, or NODE={field: value, …}; repeat for more")
-	if err := c.MarkFlagRequired("status"); err != nil {
-		panic(err) // the flag stands three lines above
-	}
 	return c
+}
+
+// explainInCluster asks the cluster.
+func (a *app) explainInCluster(ctx context.Context, cl *client.Client, form format, group, task, file string, nodes []string) error {
+	if _, err := overrides(nodes); err != nil {
+		return err
+	}
+	var doc []byte
+	if file != "" {
+		src, err := a.document("", file)
+		if err != nil {
+			return err
+		}
+		p, problems := policy.Parse(src)
+		if problems != nil {
+			return &exitError{exitRefused, problemsOf(file, problems)}
+		}
+		if doc, err = p.MarshalJSON(); err != nil {
+			return err
+		}
+	}
+	e, err := explainTask(ctx, cl, group, task, overridden(nodes), doc)
+	if err != nil {
+		return err
+	}
+	return a.show(form, e.raw, func(w io.Writer) error {
+		if e.Note != "" {
+			fmt.Fprintf(w, "note: %s\n", plain(e.Note))
+		}
+		return explanationText(w, e.Explanation)
+	})
+}
+
+// explainFiles explains without a cluster.
+func (a *app) explainFiles(form format, files []string, status string, nodes []string) error {
+	e, err := a.explainOffline(files, status, nodes)
+	if err != nil {
+		return err
+	}
+	doc, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("writing the explanation: %w", err)
+	}
+	return a.show(form, doc, func(w io.Writer) error { return explanationText(w, e) })
 }
 
 func (a *app) explainOffline(files []string, status string, nodes []string) (*policy.Explanation, error) {
@@ -78,20 +130,30 @@ func (a *app) explainOffline(files []string, status string, nodes []string) (*po
 	return e, nil
 }
 
-// overrides reads what --node says.
-func overrides(nodes []string) (policy.Overrides, error) {
+// overridden is what --node says as a document in YAML, a node a line.
+func overridden(nodes []string) string {
 	var doc strings.Builder
 	for _, text := range nodes {
-		name, is, ok := strings.Cut(text, "=")
-		if !ok || name == "" {
-			return policy.Overrides{}, usagef("--node: NODE=STATUS or NODE={field: value} is wanted, not %q", text)
-		}
+		name, is, _ := strings.Cut(text, "=")
 		if !strings.HasPrefix(is, "{") {
 			is = "{status: " + is + "}"
 		}
-		fmt.Fprintf(&doc, "%q: %s\n", name, is)
+		fmt.Fprintf(&doc, "  %q: %s\n", name, is)
 	}
-	o, problems := policy.ParseOverrides([]byte(doc.String()))
+	return doc.String()
+}
+
+// overrides reads what --node says.
+func overrides(nodes []string) (policy.Overrides, error) {
+	for _, text := range nodes {
+		if name, _, ok := strings.Cut(text, "="); !ok || name == "" {
+			return policy.Overrides{}, usagef("--node: NODE=STATUS or NODE={field: value} is wanted, not %q", text)
+		}
+	}
+	if len(nodes) == 0 {
+		return policy.Overrides{}, nil
+	}
+	o, problems := policy.ParseOverrides([]byte(overridden(nodes)))
 	var list []error
 	for _, p := range problems {
 		list = append(list, errors.New(strings.TrimPrefix(p.Pointer+": "+p.Detail, ": ")))
