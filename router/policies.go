@@ -13,6 +13,7 @@ import (
 // Policies is what the front needs of its node for placement policies. A *Problem
 // says why not.
 type Policies interface {
+	Histories
 	// AllPolicies lists the policies of users in the order in which they decide, those
 	// that this node's program can't compile at the end.
 	AllPolicies(ctx context.Context) ([]PolicyStatus, error)

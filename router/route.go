@@ -38,6 +38,7 @@ const (
 	routePolicies
 	routePolicy
 	routeExplain
+	routeHistory
 	routeCount
 )
 
@@ -88,6 +89,7 @@ var routeTable = [routeCount]routeSpec{
 	routePolicies:     {"policies", get},
 	routePolicy:       {"policy", get | put | del},
 	routeExplain:      {"explain", post},
+	routeHistory:      {"history", get},
 }
 
 // target is where a request goes.
@@ -162,6 +164,8 @@ func routeWithin(segments []string) route {
 			return routeVerify
 		case "export":
 			return routeExport
+		case "history":
+			return routeHistory
 		case "trust":
 			return routeTrust
 		case "recover":

@@ -227,6 +227,8 @@ func (s *Server) serveGroup(rq *request) *Problem {
 		return s.partition(rq)
 	case routeExport:
 		return s.export(rq)
+	case routeHistory:
+		return s.history(rq)
 	case routePrimary:
 		return s.primary(rq)
 	}

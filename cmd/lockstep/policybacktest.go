@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,18 +31,25 @@ Exit codes: 0 done, 2 a policy or the history is malformed.`
 
 func (a *app) policyBacktest() *cobra.Command {
 	var (
+		conn  connection
 		form  format
 		from  string
+		group string
+		since time.Duration
 		tasks []string
 		quiet bool
 	)
 	c := &cobra.Command{
-		Use:     "backtest FILE... --history FILE",
-		Short:   "Play a recorded history back against policies",
-		Long:    policyBacktestHelp,
-		Example: `  lockstep policy backtest near-users.yaml --history orders.ndjson`,
-		Args:    cobra.MinimumNArgs(1),
-		RunE: a.runs(func(_ *cobra.Command, args []string) error {
+		Use:   "backtest FILE... (--group GROUP | --history FILE)",
+		Short: "Play a recorded history back against policies",
+		Long:  policyBacktestHelp,
+		Example: `  lockstep policy backtest near-users.yaml --group orders --since 24h
+  lockstep policy backtest near-users.yaml --history orders.ndjson`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: a.runs(func(cmd *cobra.Command, args []string) error {
+			if (from == "") == (group == "") {
+				return usagef("give --group, to try what the cluster has recorded, or --history, a file")
+			}
 			set, warnings, err := readPolicies(args)
 			if err != nil {
 				return err
@@ -49,7 +59,12 @@ func (a *app) policyBacktest() *cobra.Command {
 					fmt.Fprintln(a.err, "lockstep: warning:", w)
 				}
 			}
-			report, err := a.backtest(set, from, tasks)
+			in, err := a.recorded(cmd, &conn, group, since, from)
+			if err != nil {
+				return err
+			}
+			defer in.Close()
+			report, err := a.backtest(set, in, cmp.Or(from, "the recorded history of "+group), tasks)
 			if err != nil {
 				return err
 			}
@@ -60,13 +75,13 @@ func (a *app) policyBacktest() *cobra.Command {
 			return a.show(form, doc, func(w io.Writer) error { return report.Text(w, tableOf) })
 		}),
 	}
+	conn.flags(c)
 	form.flag(c)
+	c.Flags().StringVar(&group, "group", "", "the `GROUP` whose history the cluster has recorded")
+	c.Flags().DurationVar(&since, "since", 0, "with --group, how far back (default: all that is kept)")
 	c.Flags().StringVar(&from, "history", "", "the recorded history, a `FILE`; - for standard input")
 	c.Flags().StringSliceVar(&tasks, "task", nil, "only this `TASK`, recorded or not; may be repeated")
 	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "leave warnings out")
-	if err := c.MarkFlagRequired("history"); err != nil {
-		panic(err) // the flag stands two lines above
-	}
 	return c
 }
 
@@ -106,16 +121,42 @@ func readPolicies(files []string) (set *policy.Set, warnings []string, err error
 	return set, warnings, nil
 }
 
-func (a *app) backtest(set *policy.Set, from string, tasks []string) (*history.Report, error) {
-	in := a.in
-	if from != "-" {
+// recorded opens a history: a file, standard input, or what the cluster recorded.
+func (a *app) recorded(cmd *cobra.Command, conn *connection, group string, since time.Duration, from string) (io.ReadCloser, error) {
+	switch {
+	case from == "-":
+		return io.NopCloser(a.in), nil
+	case from != "":
 		f, err := os.Open(from)
 		if err != nil {
 			return nil, &exitError{exitUsage, err}
 		}
-		defer f.Close()
-		in = f
+		return f, nil
 	}
+	cl, err := conn.client()
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	ctx, cancel := conn.context(cmd)
+	defer cancel()
+	stop := a.waiting("asking for what was recorded")
+	defer stop()
+	var at time.Time
+	if since > 0 {
+		at = time.Now().Add(-since)
+	}
+	h, err := cl.History(ctx, group, at)
+	if err != nil {
+		return nil, err
+	}
+	for _, node := range h.Missing {
+		fmt.Fprintf(a.err, "lockstep: note: the node %s did not answer: what it recorded is left out\n", node)
+	}
+	return io.NopCloser(bytes.NewReader(h.Lines)), nil
+}
+
+func (a *app) backtest(set *policy.Set, in io.Reader, from string, tasks []string) (*history.Report, error) {
 	recording, err := history.Read(in)
 	if err != nil {
 		return nil, usagef("%s: %w", from, err)

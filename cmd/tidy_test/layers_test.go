@@ -14,6 +14,7 @@ var layers = []string{
 	"cmd/lockstep/testfile",
 	"bench/...",
 	"router/node", // the composition root
+	"router/node/chronicle",
 	"router/node/lastcopy",
 	"router/node/plan",
 	"router",

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -116,9 +117,15 @@ func (c *Client) Explain(ctx context.Context, question []byte) (json.RawMessage,
 	return a.body, nil
 }
 
+// History is what was recorded of a group.
+type History struct {
+	Lines   []byte   // a JSON object a line
+	Missing []string // nodes that did not answer, whose part is left out
+}
+
 // History gives the recorded status and assignments of a group from a time on (zero:
-// all there is), a JSON object a line.
-func (c *Client) History(ctx context.Context, group string, since time.Time) ([]byte, error) {
+// all that is kept).
+func (c *Client) History(ctx context.Context, group string, since time.Time) (*History, error) {
 	r := &call{method: http.MethodGet, path: groupPath(group, "history"), query: url.Values{}}
 	if !since.IsZero() {
 		r.query.Set("since", since.UTC().Format(time.RFC3339Nano))
@@ -127,5 +134,9 @@ func (c *Client) History(ctx context.Context, group string, since time.Time) ([]
 	if err != nil {
 		return nil, err
 	}
-	return a.body, nil
+	h := &History{Lines: a.body}
+	if nodes := a.header.Get("Lockstep-Missing"); nodes != "" {
+		h.Missing = strings.Split(nodes, ",")
+	}
+	return h, nil
 }

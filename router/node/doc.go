@@ -89,7 +89,11 @@
 // policy is; what it can't compile, for a later program wrote it, it leaves out. One
 // that would leave a task without any candidate though all nodes were there is refused
 // when it is written (policyput.go). Whoever asks why a task is where it is, at whatever
-// node, is answered by the group's primary, for it decides (policyexplain.go).
+// node, is answered by the group's primary, for it decides (policyexplain.go). What the
+// policies had to decide by, and who held what, a group's leader records (statushistory.go,
+// package policy/history), so that another policy can be tried on the past.
+//
+//	history/S.ndjson           status and assignments of shard S while this node led it
 //
 // # Down to the last copy
 //

@@ -89,6 +89,12 @@ const (
 	runsKept     = 32
 	maxRunDetail = 1000
 	maxRunResult = 16 << 10
+	// historyEvery is how often a leader looks at what is to be recorded, historyBytes
+	// how much of it a node keeps of a group (some days of a small cluster), and
+	// historyWait how long another node is asked for its part.
+	historyEvery = time.Second
+	historyBytes = 16 << 20
+	historyWait  = 5 * time.Second
 	// explainWait bounds how long a group's primary is asked for an explanation.
 	explainWait = 3 * time.Second
 	// taskLook is how often a node looks at what it holds even if nothing woke it.

@@ -282,6 +282,7 @@ func (n *Node) serve() (err error) {
 	n.work.Go(n.guardLoop)
 	n.work.Go(n.superviseLoop)
 	n.work.Go(n.taskLoop)
+	n.work.Go(n.historyLoop)
 	return nil
 }
 

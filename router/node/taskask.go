@@ -109,6 +109,9 @@ func (n *Node) taskAnswer(ctx context.Context, q taskQuestion) (any, error) {
 	case "logs":
 		return n.runner.Output(tasks.Key{Group: q.Group, Task: q.Task}), nil
 	}
+	if q.Op == "history" {
+		return n.historyAnswer(q)
+	}
 	if q.Op == "explain" {
 		return n.explainHere(ctx, []byte(q.Document))
 	}
