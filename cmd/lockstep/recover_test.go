@@ -76,6 +76,11 @@ func TestAGroupIsRecoveredWhileItsLastCopyIsKilled(t *testing.T) {
 	k.start("n2")
 	k.start("n3")
 	k.untilGroup("n1", "all copies", func(g client.GroupStatus) bool {
+		for _, p := range g.Partitions {
+			if p.Role == "joining" || p.Status != "available" {
+				return false
+			}
+		}
 		return g.Durability == "" && g.Primary == "n1" && g.Revision > 1_000_000
 	})
 	open("at the end")

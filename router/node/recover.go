@@ -179,6 +179,9 @@ func recoveryOf(cat *catalog, g groupRow, answers map[txlog.NodeID]recoverAnswer
 		}
 		p.Copies = append(p.Copies, s)
 	}
+	if best == nil && g.origin != nil {
+		return nil, &router.Problem{Code: "no_copy", Group: g.name, Detail: fmt.Sprintf("group %s is being rebuilt from the copy on node %s, and no other has it: wait for that node, or start it", g.name, cat.nodeName(g.origin.node))}
+	}
 	if best == nil {
 		return nil, &router.Problem{Code: "no_copy", Group: g.name, Detail: fmt.Sprintf("no node that answers has a copy of group %s: start one of %s", g.name, strings.Join(away, ", "))}
 	}
