@@ -106,6 +106,9 @@ func taskState(t *client.Task) string {
 			state += ": " + e.Detail
 		}
 	}
+	if t.Status == "unassigned" && t.Why != "" {
+		state += ": " + t.Why
+	}
 	if t.Stale {
 		state += " (as last known: no majority answers)"
 	}

@@ -124,6 +124,7 @@ func (n *Node) ownTasks(ctx context.Context, c *copyOf) []router.TaskStatus {
 	for _, name := range slices.Compact(names) {
 		s := taskStatus(cat, c.name, name, now)
 		s.Stale = stale
+		n.addWhyNobody(&s)
 		out = append(out, s)
 	}
 	return out
@@ -136,6 +137,7 @@ func (n *Node) ownTask(ctx context.Context, c *copyOf, name string, after *uint6
 		now := c.part.Tasks()
 		s := taskStatus(n.catalog.Load(), c.name, name, now)
 		s.Stale = stale
+		n.addWhyNobody(&s)
 		if after == nil || lastEpoch(now, name) > *after {
 			return s, nil
 		}
@@ -146,6 +148,21 @@ func (n *Node) ownTask(ctx context.Context, c *copyOf, name string, after *uint6
 		case <-c.part.Closed():
 			return s, &router.Problem{Code: "starting", Group: c.name, Detail: "this node's copy of the group was closed"}
 		}
+	}
+}
+
+// addWhyNobody says why nobody holds a task that no node may hold, by what this node
+// has heard of the others.
+func (n *Node) addWhyNobody(s *router.TaskStatus) {
+	if s.Status == "assigned" || s.Kind == policy.TaskPrimary || s.Kind == policy.TaskReader {
+		return
+	}
+	in, err := n.placementInput(s.Group, s.Task)
+	if err != nil {
+		return
+	}
+	if d := n.policySet().Decide(&in); d.Choice() == "" {
+		s.Why = d.Reason()
 	}
 }
 

@@ -172,6 +172,17 @@ func TestAWaitForATaskEndsInTime(t *testing.T) {
 	if s := n.task("/v1/tasks/sweep?after_epoch=1000&timeout=300ms"); s.Epoch >= 1000 {
 		t.Errorf("%+v", s)
 	}
+	// "Other tasks without a candidate are unassigned, with the reason for each node"
+	// (interface.md).
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := node.PutPolicy(ctx, n.Node, "far", `{"policy":"far","require":["node.labels.zone == 'far'"],"task":"lonely"}`); err != nil {
+		t.Fatal(err)
+	}
+	n.must("PUT", "/v1/tasks/lonely", `{"group": "bank"}`)
+	if s := n.task("/v1/tasks/lonely"); s.Status != "unassigned" || !strings.Contains(s.Why, "n1") || !strings.Contains(s.Why, "zone") {
+		t.Errorf("%+v", s)
+	}
 }
 
 // A task's holder is told by HTTP, and told when it holds it no longer; what it may
