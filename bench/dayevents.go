@@ -33,6 +33,8 @@ func dayEvents() []dayEvent {
 		{"create", createSecond},
 		{"load", loadSecond},
 		{"handover", handOverPrimary},
+		{"policy", changePolicy},
+		{"task", moveTask},
 		{"kill", killThePrimary},
 		{"return", returnFromDeath},
 		{"move", moveCopy},
