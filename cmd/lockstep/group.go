@@ -15,7 +15,7 @@ import (
 )
 
 func (a *app) groupCommand() *cobra.Command {
-	return a.family("group", "Make, list, mend and delete redundancy groups", a.groupCreate(), a.groupList(), a.groupGet(), a.groupDelete(), a.groupTrust(), a.groupRecover(), a.groupHandover())
+	return a.family("group", "Make, list, mend and delete redundancy groups", a.groupCreate(), a.groupList(), a.groupGet(), a.groupDelete(), a.groupTrust(), a.groupRecover(), a.groupHandover(), a.groupSettings())
 }
 
 func (a *app) groupCreate() *cobra.Command {

@@ -41,6 +41,16 @@
 // (readers.go), and from the policies for the task reader (readerpolicy.go); nothing of
 // that is logged. The router chooses among them by what it sees itself.
 //
+// # Heartbeats and supervision
+//
+// Nodes push heartbeats to each other (heartbeats.go, package router/heartbeat), which
+// carry what a node says of itself (status.go). What is heard of a group's nodes is
+// judged by the group's settings, everywhere; and each leader lays it before the
+// policies (supervisor.go, candidates.go, package router/placement): it orders the
+// assignments that change, and hands the group over where another is wanted as primary.
+// Without a supervisor placement stands still, and transactions go on. Who leads records
+// itself as the holder of primary with the first entry of its term (primary.go).
+//
 // # Recordings
 //
 // A recording (export.go) is a frozen state, then the log's entries, read beside
