@@ -122,3 +122,31 @@ func TestPolicyStories(t *testing.T) {
 		})
 	})
 }
+
+// "The policy's choice is a wish" that the group is asked to follow: a policy that is
+// applied moves the primary, and the log says why; one that is taken away moves nothing.
+func TestAPolicyMovesThePrimary(t *testing.T) {
+	nodes := zoned(t)
+	n1, n2, n3 := nodes[0], nodes[1], nodes[2]
+	n2.must("PUT", "/v1/policies/near", `{"policy": "near", "task": "primary", "prefer": [{"expr": "node.labels.zone == 'us'", "weight": 10}]}`)
+	holder := func(name, reason string) {
+		t.Helper()
+		for limit := time.Now().Add(patience); ; wait(t) {
+			s := n1.task("/v1/tasks/primary?group=bank")
+			if s.Holder == name {
+				if last := s.History[len(s.History)-1]; last.Why != reason || last.Reason != "normal" {
+					t.Errorf("%+v", last)
+				}
+				return
+			}
+			if time.Now().After(limit) {
+				t.Fatalf("%s never leads: %+v", name, s)
+			}
+		}
+	}
+	holder("n3", "n3 scores 10, n1 0")
+	n3.must("DELETE", "/v1/policies/near", "")
+	if text := n1.must("POST", "/v1/placements/explain", `{"group": "bank", "task": "primary"}`); !strings.Contains(text, `"choice":"n3"`) || !strings.Contains(text, `"policy":"default"`) {
+		t.Errorf("without the policy: %s", text)
+	}
+}
