@@ -19,6 +19,8 @@ type Cluster interface {
 
 	Partitions
 	Recovery
+	Nodes
+	Tokens
 	// Lookup finds a group. known tells whether the group exists; the Group is
 	// nil where this node has no copy of it that is open.
 	Lookup(name string) (g Group, known bool)

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -39,6 +40,13 @@ const (
 	routePolicy
 	routeExplain
 	routeHistory
+	routeNodes
+	routeNode
+	routeNodeDrain
+	routeNodeUndrain
+	routeNodeReplace
+	routeTokens
+	routeToken
 	routeCount
 )
 
@@ -50,6 +58,7 @@ const (
 	post
 	put
 	del
+	patch
 )
 
 // routeSpec is a route's name in metrics and the methods it takes; the place in
@@ -90,6 +99,13 @@ var routeTable = [routeCount]routeSpec{
 	routePolicy:       {"policy", get | put | del},
 	routeExplain:      {"explain", post},
 	routeHistory:      {"history", get},
+	routeNodes:        {"nodes", get},
+	routeNode:         {"node", get | del | patch},
+	routeNodeDrain:    {"node_drain", post},
+	routeNodeUndrain:  {"node_undrain", post},
+	routeNodeReplace:  {"node_replace", post},
+	routeTokens:       {"tokens", get | post | put},
+	routeToken:        {"token", del},
 }
 
 // target is where a request goes.
@@ -127,24 +143,66 @@ func locate(path []byte) target {
 		return locateTask(task)
 	}
 	const prefix = "/v1/groups/"
-	if len(path) <= len(prefix) || string(path[:len(prefix)]) != prefix {
+	rest, ok := bytes.CutPrefix(path, []byte(prefix))
+	if !ok {
+		return locateNode(path)
+	}
+	segments, n, ok := split(rest)
+	if !ok {
 		return target{}
 	}
-	var segments [4]string
-	n, rest := 0, string(path[len(prefix):])
+	return target{route: routeWithin(segments[1:n]), group: segments[0], arg: segments[2]}
+}
+
+// split takes the rest of a path apart, and unescapes what it finds.
+func split(path []byte) (segments [4]string, n int, ok bool) {
+	rest := string(path)
 	for more := true; more; n++ {
 		if n == len(segments) {
-			return target{}
+			return segments, n, false
 		}
 		var segment string
 		segment, rest, more = strings.Cut(rest, "/")
-		text, ok := unescape(segment)
-		if !ok || text == "" {
+		if segments[n], ok = unescape(segment); !ok || segments[n] == "" {
+			return segments, n, false
+		}
+	}
+	return segments, n, true
+}
+
+// locateNode finds what is about the nodes of the cluster.
+func locateNode(path []byte) target {
+	switch string(path) {
+	case "/v1/nodes":
+		return target{route: routeNodes}
+	case "/v1/tokens":
+		return target{route: routeTokens}
+	}
+	if rest, ok := bytes.CutPrefix(path, []byte("/v1/tokens/")); ok {
+		if segments, n, ok := split(rest); ok && n == 1 {
+			return target{route: routeToken, arg: segments[0]}
+		}
+		return target{}
+	}
+	rest, ok := bytes.CutPrefix(path, []byte("/v1/nodes/"))
+	segments, n, whole := split(rest)
+	if !ok || !whole || n > 2 {
+		return target{}
+	}
+	to := target{route: routeNode, arg: segments[0]}
+	if n == 2 {
+		switch segments[1] {
+		case "drain":
+			to.route = routeNodeDrain
+		case "undrain":
+			to.route = routeNodeUndrain
+		case "replace":
+			to.route = routeNodeReplace
+		default:
 			return target{}
 		}
-		segments[n] = text
 	}
-	return target{route: routeWithin(segments[1:n]), group: segments[0], arg: segments[2]}
+	return to
 }
 
 // routeWithin finds the route below a group.
@@ -240,6 +298,8 @@ func methodOf(h *fasthttp.RequestHeader) methods {
 		return put
 	case fasthttp.MethodDelete:
 		return del
+	case fasthttp.MethodPatch:
+		return patch
 	}
 	return 0
 }
@@ -258,6 +318,9 @@ func (m methods) allow() string {
 	}
 	if m&del != 0 {
 		names = append(names, fasthttp.MethodDelete)
+	}
+	if m&patch != 0 {
+		names = append(names, fasthttp.MethodPatch)
 	}
 	return strings.Join(names, ", ")
 }

@@ -202,6 +202,16 @@ func (s *Server) serve(rq *request) *Problem {
 		return s.serveTasks(rq)
 	case routePolicies, routePolicy, routeExplain:
 		return s.servePolicies(rq)
+	case routeNodes:
+		return s.nodes(rq)
+	case routeNode:
+		return s.node(rq)
+	case routeNodeDrain, routeNodeUndrain, routeNodeReplace:
+		return s.nodeAction(rq)
+	case routeTokens:
+		return s.tokens(rq)
+	case routeToken:
+		return s.token(rq)
 	}
 	return s.serveGroup(rq)
 }

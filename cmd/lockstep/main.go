@@ -81,7 +81,7 @@ Exit codes: 0 done, 1 refused or aborted, 2 wrong usage, 3 unavailable (try agai
 	add("run", a.devCommand(), a.serveCommand())
 	root.AddCommand(a.keepCommand())
 	add("use", a.txCommand(), a.queryCommand(), a.schemaCommand(), a.taskCommand())
-	add("operate", a.groupCommand(), a.partitionCommand(), a.policyCommand(), a.statusCommand(), a.verifyCommand(), a.replayCommand())
+	add("operate", a.groupCommand(), a.partitionCommand(), a.nodeCommand(), a.policyCommand(), a.statusCommand(), a.verifyCommand(), a.replayCommand())
 	return root
 }
 

@@ -77,6 +77,83 @@ func (c *Client) administer(ctx context.Context, method, path string, query url.
 	return a.body, nil
 }
 
+// NodeChange is what to change about a node; what is nil stays.
+type NodeChange struct {
+	Dedicated *string            `json:"dedicated,omitempty"` // the only group that it is kept for; "": any
+	Labels    map[string]*string `json:"labels,omitempty"`    // nil takes one away
+}
+
+func nodePath(node string, rest ...string) string {
+	path := "/v1/nodes/" + url.PathEscape(node)
+	for _, part := range rest {
+		path += "/" + part
+	}
+	return path
+}
+
+// Nodes lists the nodes; the document is the server's.
+func (c *Client) Nodes(ctx context.Context) (json.RawMessage, error) {
+	return c.administer(ctx, http.MethodGet, "/v1/nodes", nil, nil)
+}
+
+// Node gives one node's document.
+func (c *Client) Node(ctx context.Context, node string) (json.RawMessage, error) {
+	return c.administer(ctx, http.MethodGet, nodePath(node), nil, nil)
+}
+
+// DrainNode takes a node out of service; with partitions its copies move to others.
+func (c *Client) DrainNode(ctx context.Context, node string, partitions, wait bool) (json.RawMessage, error) {
+	return c.administer(ctx, http.MethodPost, nodePath(node, "drain"), waiting(wait), map[string]bool{"partitions": partitions})
+}
+
+// UndrainNode puts a node in service again.
+func (c *Client) UndrainNode(ctx context.Context, node string) (json.RawMessage, error) {
+	return c.administer(ctx, http.MethodPost, nodePath(node, "undrain"), nil, nil)
+}
+
+// RemoveNode takes a node out of the cluster for good; with force also one in use.
+func (c *Client) RemoveNode(ctx context.Context, node string, force, wait bool) (json.RawMessage, error) {
+	q := url.Values{}
+	if force {
+		q.Set("force", "true")
+	}
+	if !wait {
+		q.Set("wait", "false")
+	}
+	return c.administer(ctx, http.MethodDelete, nodePath(node), q, nil)
+}
+
+// ReplaceNode has another node take all copies of one, which then goes for good.
+func (c *Client) ReplaceNode(ctx context.Context, node, with string, wait bool) (json.RawMessage, error) {
+	return c.administer(ctx, http.MethodPost, nodePath(node, "replace"), waiting(wait), map[string]string{"with": with})
+}
+
+// SetNode changes what is wished of a node.
+func (c *Client) SetNode(ctx context.Context, node string, change NodeChange) (json.RawMessage, error) {
+	return c.administer(ctx, http.MethodPatch, nodePath(node), nil, change)
+}
+
+// NodeDetail is one computing system, as Nodes and Node have it.
+type NodeDetail struct {
+	Name       string            `json:"name"`
+	ID         string            `json:"id"`
+	Status     string            `json:"status"` // available, unavailable, draining, drained or removed
+	HTTP       string            `json:"http"`
+	Raft       string            `json:"raft"`
+	Version    string            `json:"version"`
+	OS         string            `json:"os"`
+	Arch       string            `json:"arch"`
+	Labels     map[string]string `json:"labels"`
+	Dedicated  string            `json:"dedicated"`
+	Evacuating bool              `json:"evacuating"`
+	Removing   bool              `json:"removing"`
+	Successor  string            `json:"successor"`
+	Catalog    string            `json:"catalog"` // leader, voter or follower
+	Primaries  []string          `json:"primaries"`
+	Partitions []string          `json:"partitions"`
+	Blocked    []string          `json:"blocked"` // why draining does not get on
+}
+
 // Progress is how far a copy is that joins its group.
 type Progress struct {
 	Revision uint64 `json:"revision"` // what it has

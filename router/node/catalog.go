@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"lockstep/engine"
 	"lockstep/engine/partition"
@@ -23,8 +25,9 @@ var catalogSchema []byte
 // gives the catalog the schema of its own program where that is a later one; which it
 // has stands in a counter, catalogCounter.
 const (
-	catalogVersion = 7
-	catalogCounter = "catalog_schema"
+	catalogVersion   = 8
+	lifecycleVersion = 8 // from here on it knows of draining, leaving and tokens
+	catalogCounter   = "catalog_schema"
 )
 
 // systemGroup is the name of the group that holds the catalog; shard 1.
@@ -43,13 +46,19 @@ type catalog struct {
 	tasks      []taskRow               // of applications, by name
 	policies   []policyRow             // of users, by name
 	removed    map[txlog.NodeID]string // nodes that are gone for good, with their names
+
+	// Of joining: the tokens, whether one is needed, and whether that was decided.
+	tokens                      []tokenRow
+	tokenRequired, tokenDecided bool
 }
 
 type nodeRow struct {
 	id                txlog.NodeID
 	name, http, raft  string
 	version, os, arch string
-	labels            map[string]string
+	labels            map[string]string // with those that an operator set
+	configured        map[string]string // of its configuration
+	overrides         map[string]string
 	replica           uint64
 	state             string // "", stateDraining or stateDrained
 	evacuate, leaving bool
@@ -158,7 +167,7 @@ func readCatalog(p *partition.Partition) (*catalog, error) {
 		add   func(value.Value) error
 	}{
 		{"counters", c.addCounter}, {"nodes", c.addNode}, {"groups", c.addGroup}, {"partitions", c.addPartition},
-		{"removed_nodes", c.addRemoved}, {"tasks", c.addTask}, {"policies", c.addPolicy},
+		{"removed_nodes", c.addRemoved}, {"tasks", c.addTask}, {"policies", c.addPolicy}, {"tokens", c.addToken},
 	} {
 		if err := eachRow(v, t.table, t.add); err != nil {
 			return nil, fmt.Errorf("read the catalog: %w", err)
@@ -172,8 +181,11 @@ func readCatalog(p *partition.Partition) (*catalog, error) {
 }
 
 func (c *catalog) addCounter(row value.Value) error {
-	if text(row, "name") == catalogCounter {
+	switch text(row, "name") {
+	case catalogCounter:
 		c.version = number(row, "next")
+	case tokenCounter:
+		c.tokenDecided, c.tokenRequired = true, number(row, "next") != 0
 	}
 	return nil
 }
@@ -184,10 +196,11 @@ func (c *catalog) addNode(row value.Value) error {
 		return err
 	}
 	successor, err := otherNode(row, "successor")
+	configured, overrides := labels(row, "labels"), labels(row, "overrides")
 	c.nodes = append(c.nodes, nodeRow{
 		id: id, name: text(row, "name"), http: text(row, "http"), raft: text(row, "raft"),
 		version: text(row, "version"), os: text(row, "os"), arch: text(row, "arch"),
-		labels: labels(row, "labels"), replica: uint64(number(row, "replica")),
+		labels: overlaid(configured, overrides), configured: configured, overrides: overrides, replica: uint64(number(row, "replica")),
 		state: text(row, "state"), evacuate: flag(row, "evacuate"), leaving: flag(row, "leaving"), successor: successor,
 		dedicated: text(row, "dedicated"),
 	})
@@ -246,6 +259,27 @@ func (c *catalog) addPartition(row value.Value) error {
 	}
 	c.partitions = append(c.partitions, p)
 	return err
+}
+
+// overlaid are labels with others over them.
+func overlaid(under, over map[string]string) map[string]string {
+	if len(over) == 0 {
+		return under
+	}
+	out := maps.Clone(under)
+	if out == nil {
+		out = map[string]string{}
+	}
+	maps.Copy(out, over)
+	return out
+}
+
+func (c *catalog) addToken(row value.Value) error {
+	made := field(row, "made")
+	c.tokens = append(c.tokens, tokenRow{
+		id: text(row, "id"), hash: text(row, "hash"), made: time.Unix(made.Seconds(), 0).UTC(), expires: number(row, "expires"),
+	})
+	return nil
 }
 
 func (c *catalog) addRemoved(row value.Value) error {

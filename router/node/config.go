@@ -28,6 +28,12 @@ type Config struct {
 	Bootstrap bool
 	// Join are addresses (their Raft) of members of the cluster to join.
 	Join []string
+	// JoinToken is by what a node that is new may join; the node that begins a cluster has
+	// others need it. Empty: none.
+	JoinToken string
+	// Replace has a node with an empty folder take the place of the one of the same name,
+	// whose data is lost.
+	Replace bool
 	// Profile is how the cluster keeps time: lan or wan, the same on all nodes.
 	Profile string
 	// Labels describe the node for placement: zone, disk, …
@@ -78,6 +84,9 @@ type Config struct {
 	// of another program.
 	catalogSchema  []byte
 	catalogVersion int64
+	// voterPatience is after how long without an answer another node votes in the system group in
+	// place of one; tests have less of it.
+	voterPatience time.Duration
 	// language makes the environment of the language; nil is lang.NewEnv, and tests have a node know a
 	// version that no program has.
 	language func() (*lang.Env, error)
@@ -137,6 +146,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Bootstrap && len(c.Join) > 0 {
 		return fmt.Errorf("bootstrap and join are both given: bootstrap begins a new cluster, join enters one; leave one of them out")
+	}
+	if c.JoinToken != "" && len(c.JoinToken) < minTokenLetters {
+		return fmt.Errorf("join_token has %d letters: give at least %d that nobody can guess", len(c.JoinToken), minTokenLetters)
 	}
 	for _, addr := range c.Join {
 		if err := checkAddress(addr); err != nil {

@@ -19,6 +19,29 @@
 // every step can be repeated, so that a crash in the middle leads on. What is
 // wished stands in the catalog; what is, in a group's log and membership.
 //
+// A program that knows a later catalog gives the cluster its schema when a node of it
+// leads the system group (catalogVersion); nodes of earlier programs go on with it.
+//
+// # Copies and nodes come and go
+//
+// Each change is judged first, from what is known of the cluster (package plan), then
+// made a row of the catalog by one transaction (partitions.go, nodes.go), and from there
+// on carried out by whoever is in charge, step by step:
+//
+//	a group's primary            lets in, promotes, takes out; notes it in the rows (tend.go)
+//	the system group's leader    the catalog's voters (members.go); nodes that drain (drain.go)
+//	each node                    starts, stops and wipes its copies (reconcile.go, wipe.go),
+//	                             hands over what it leads while it drains (drain.go)
+//
+// A copy that leaves votes until it is taken out; then its row goes, and with that its
+// node wipes it: log, evidence, data. A copy in another's place lets that one leave when
+// it votes itself. A node that goes for good loses its copies, then its row, then its
+// place in the system group; it learns so from any peer that it asks (told), and never
+// uses that folder again. What is on disk is wiped, and what is not there is begun, only
+// by a catalog that has caught up: after a start the one here may be of the past.
+// Evidence, and data put aside, of a replica that was replaced stay as long as the node
+// has a copy of that group.
+//
 // # Schema changes
 //
 // A change that must look at rows goes in steps (package engine). How far it is
@@ -146,8 +169,10 @@
 // # Life
 //
 // The first node begins a cluster (Bootstrap). Others ask any member to join
-// (Join): they are entered in the catalog, follow the system group without a
-// vote, and are given one when they have caught up. On SIGTERM a node hands its
+// (Join), by a token where the cluster wants one (tokens.go): they are entered in the
+// catalog and follow the system group without a vote. Up to five nodes have one, spread
+// over zones; in place of one that stays away another gets it, and that one follows as
+// another replica when it is back. On SIGTERM a node hands its
 // groups over, lets what is under way finish, and leaves.
 //
 // # What it never does

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"path/filepath"
+	"time"
 
 	"lockstep/engine/entry"
 	"lockstep/engine/lang"
@@ -133,4 +134,25 @@ func PutPolicy(ctx context.Context, n *Node, name, document string) error {
 	}
 	_, err = n.systemCopy().execute(ctx, doc)
 	return err
+}
+
+// VoterPatience has another node vote in the system group soon in place of one that is
+// away.
+func VoterPatience(c *Config, d time.Duration) { c.voterPatience = d }
+
+// Crash ends the node as nearly as may be as a kill would: nothing is handed over,
+// answered or flushed.
+func (n *Node) Crash() {
+	n.mu.Lock()
+	n.stopping = true
+	n.mu.Unlock()
+	n.cancel()
+	_ = n.http.Close()
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = n.server.Shutdown(ended)
+	n.peers.Close()
+	n.host.Close()
+	n.work.Wait()
+	n.release()
 }

@@ -311,13 +311,15 @@ func (n *Node) handOverGroup(ctx context.Context, c *copyOf) error {
 	for c.log.IsLeader() && ctx.Err() == nil {
 		var best txlog.NodeID
 		var most uint64
+		bestDrains := false
 		for _, m := range members.Members {
 			r, ok := n.statuses.fresh(m.Node)
-			if tried[m.Node] || !m.Voting || m.Witness || !ok || r.Status == "draining" || r.Groups[c.name].Diverged != nil {
-				continue
+			drains := n.drains(m.Node)
+			if tried[m.Node] || !m.Voting || m.Witness || !ok || r.Status == "draining" || r.Groups[c.name].Diverged != nil || drains && n.drains(n.id) {
+				continue // two that drain would hand it to each other for ever
 			}
-			if at := r.Groups[c.name].Revision; best == 0 || at > most {
-				best, most = m.Node, at
+			if at := r.Groups[c.name].Revision; best == 0 || bestDrains && !drains || bestDrains == drains && at > most {
+				best, most, bestDrains = m.Node, at, drains
 			}
 		}
 		if best == 0 {

@@ -25,6 +25,9 @@ type joinRequest struct {
 	OS      string            `json:"os"`
 	Arch    string            `json:"arch"`
 	Labels  map[string]string `json:"labels"`
+	Token   string            `json:"token,omitempty"`
+	// Replace says that the data of the node of this name is lost.
+	Replace bool `json:"replace,omitempty"`
 	// Relayed requests are not relayed again: one hop.
 	Relayed bool `json:"relayed,omitempty"`
 }
@@ -85,9 +88,15 @@ func (n *Node) greet(ctx context.Context) error {
 	answers := make(chan error, len(n.cfg.Join))
 	for _, addr := range n.cfg.Join {
 		n.work.Go(func() {
-			c, err := n.peers.DialAddr(ctx, addr, serviceStatus)
-			if err == nil {
-				err = c.Close()
+			raw, from, err := n.peers.CallAddr(ctx, addr, serviceStatus, nil)
+			var r nodeReport
+			if err == nil && json.Unmarshal(raw, &r) == nil {
+				n.peers.Learn(from, addr)
+				if r.You.Removed {
+					answers <- n.removedError()
+					return
+				}
+				n.heed(r.You)
 			}
 			if errors.Is(err, peer.ErrWrongCluster) {
 				answers <- fmt.Errorf("the data folder %s belongs to cluster %s and the node at %s to another: give the node the folder of the right cluster, or an empty one to join anew (%w)", n.folder.dir, n.folder.id.Group, addr, err)
@@ -157,7 +166,7 @@ func (n *Node) askToJoin(ctx context.Context, addr string) (joinAnswer, error) {
 func (n *Node) introduction() joinRequest {
 	return joinRequest{
 		ID: n.id.String(), Name: n.cfg.Name, HTTP: n.cfg.HTTP, Raft: n.cfg.Raft, Version: Version,
-		OS: runtime.GOOS, Arch: runtime.GOARCH, Labels: n.cfg.Labels,
+		OS: runtime.GOOS, Arch: runtime.GOARCH, Labels: n.cfg.Labels, Token: n.cfg.JoinToken, Replace: n.cfg.Replace,
 	}
 }
 
@@ -242,14 +251,14 @@ func (n *Node) admit(ctx context.Context, sys *copyOf, ask *joinRequest) ([]byte
 	if _, ok := cat.node(n.id); !ok {
 		return nil, errors.New("this member is starting")
 	}
-	if known, ok := cat.named(ask.Name); ok && known.id.String() != ask.ID {
-		return json.Marshal(joinAnswer{Refused: fmt.Sprintf("the cluster has a node named %s already, with other data: start that node with its own data folder, or give this one another name", ask.Name)})
+	id, _ := txlog.ParseNodeID(ask.ID) // checkJoin has read it
+	if refused := n.mayEnter(cat, id, ask); refused != "" {
+		return json.Marshal(joinAnswer{Refused: refused})
 	}
 	replica, err := n.register(ctx, sys, ask)
 	if err != nil {
 		return nil, err
 	}
-	id, _ := txlog.ParseNodeID(ask.ID) // checkJoin has read it
 	n.peers.Learn(uint64(id), ask.Raft)
 	if err := sys.log.AddNonVoting(ctx, replica, id); err != nil {
 		return nil, fmt.Errorf("add node %s to the system group: %w", ask.Name, err)
@@ -263,4 +272,46 @@ func (n *Node) admit(ctx context.Context, sys *copyOf, ask *joinRequest) ([]byte
 	}
 	n.cfg.Log.Info("a node joins", "name", ask.Name, "raft", ask.Raft)
 	return json.Marshal(&answer)
+}
+
+// mayEnter tells why a node may not enter the catalog; empty: it may.
+func (n *Node) mayEnter(cat *catalog, id txlog.NodeID, ask *joinRequest) (refused string) {
+	if _, known := cat.node(id); known {
+		return "" // it asks again, or something about it has changed
+	}
+	if _, removed := cat.removed[id]; removed {
+		return "the node was removed from this cluster: give it an empty data folder to join anew"
+	}
+	if refused := cat.mayJoin(ask, time.Now()); refused != "" {
+		return refused
+	}
+	other, taken := cat.named(ask.Name)
+	switch {
+	case !taken:
+		return ""
+	case n.statuses.reachable(other.id) || other.id == n.id:
+		return fmt.Sprintf("the cluster has a node named %s already, which answers: give this one another name", ask.Name)
+	case !ask.Replace:
+		return fmt.Sprintf("the cluster has a node named %s already, with other data: start that node with its own data folder, or give this one another name; if its data is lost, --replace has this one take its place", ask.Name)
+	}
+	return ""
+}
+
+// seek asks the members that were named where they are until the node is ready: when
+// several nodes are started under other addresses, what they know of each other is of
+// the past.
+func (n *Node) seek() {
+	for {
+		select {
+		case <-n.ready:
+			return
+		case <-n.ctx.Done():
+			return
+		case <-time.After(seekEvery):
+		}
+		if err := n.greet(n.ctx); err != nil {
+			n.fatal(err)
+			return
+		}
+	}
 }

@@ -50,6 +50,8 @@ const (
 	joinPause = 200 * time.Millisecond
 	// greetWait bounds asking the named members for their cluster at a restart.
 	greetWait = time.Second
+	// seekEvery lies between such questions while the node is not ready.
+	seekEvery = 500 * time.Millisecond
 	// catalogWait bounds a transaction on the catalog.
 	catalogWait = 10 * time.Second
 	// forwardPatience bounds how long a request for a group without a copy here
@@ -131,6 +133,21 @@ const (
 	// changeAttempts bounds how often a change of nodes or copies is judged anew where
 	// the catalog changed between the judgement and the change.
 	changeAttempts = 5
+	// inquireEvery is how often a node asks a peer, in turn, what the catalog has on it: one
+	// that was removed hears it no other way.
+	inquireEvery = 500 * time.Millisecond
+	// voterPatience is after how long without an answer another node votes in the system
+	// group in place of one: longer than a restart, shorter than the next failure.
+	voterPatience = time.Minute
+	// maxLabels is how many labels an operator can set on a node.
+	maxLabels = 64
+	// A join token has tokenBytes random bytes, which nobody guesses, and one that was
+	// chosen at least minTokenLetters; its id has tokenIDLetters of its hash, which few
+	// tokens of a cluster share. maxTokens bounds what every node keeps of them.
+	tokenBytes      = 24
+	minTokenLetters = 16
+	tokenIDLetters  = 8
+	maxTokens       = 100
 	// maxSystemVoters is how many copies of the catalog have a vote.
 	maxSystemVoters = 5
 	// maxCopies is how many copies a group can be made with: each transaction is
@@ -173,6 +190,9 @@ const (
 	// before it opens its copies: what it has on disk may name replicas that were
 	// replaced since. Where the catalog has no majority it goes on with what it has.
 	catalogPatience = 5 * time.Second
+	// tendCatalogWait bounds one round of what the system group's leader does for the
+	// cluster: a question to the group that got lost is asked anew soon.
+	tendCatalogWait = 2 * time.Second
 	// tendWait bounds one round of changes of a group's members.
 	tendWait = 10 * time.Second
 )

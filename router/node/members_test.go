@@ -68,7 +68,10 @@ type load struct {
 func startLoad(t *testing.T, nodes []*member) *load {
 	ctx, end := context.WithCancel(context.Background())
 	l := &load{t: t, end: end}
-	t.Cleanup(end)
+	t.Cleanup(func() {
+		end()
+		l.work.Wait()
+	})
 	var last atomic.Int64
 	last.Store(time.Now().UnixNano())
 	for w := range 4 {

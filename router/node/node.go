@@ -76,8 +76,9 @@ type Node struct {
 	rebuilds  map[string]*rebuild
 	evidence  []*Evidence
 	condemned map[string]bool
-	kept      []uint64 // shards of which a former replica is still on disk
-	stopping  bool     // nothing is added to work any more by those that are no part of it
+	kept      []uint64            // shards of which a former replica is still on disk
+	blocked   map[string][]string // as leader of the system group: why nodes can't drain, by their ids
+	stopping  bool                // nothing is added to work any more by those that are no part of it
 
 	witnesses map[string]*txlog.Group // by group
 
@@ -88,8 +89,10 @@ type Node struct {
 
 	guarding sync.Mutex
 	guards   map[string]*guard // by group
-	checks   checkMetrics
-	pacer    *partition.Pacer
+	// catalogVoters are the replicas that vote in the system group, as its leader has seen.
+	catalogVoters []uint64
+	checks        checkMetrics
+	pacer         *partition.Pacer
 
 	catalog  atomic.Pointer[catalog]
 	reading  sync.Mutex // held while the catalog is read anew, so that it never goes back
@@ -103,6 +106,8 @@ type Node struct {
 	pulse    pulse
 	exports  chan struct{} // holds one for each recording being written
 	swept    atomic.Uint64 // the catalog's revision, and one, by which former replicas were last wiped
+	entitled atomic.Uint64 // the replica of the system group that the catalog has for this node
+	busy     atomic.Bool   // as leader of the system group: there is more to do soon
 	draining atomic.Bool
 	ready    chan struct{} // closed when the node is first ready
 	failed   chan error    // the first fatal error
@@ -121,6 +126,9 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	if err := cfg.Validate(); err != nil {
 		return nil, err
+	}
+	if cfg.voterPatience == 0 {
+		cfg.voterPatience = voterPatience
 	}
 	if cfg.catalogSchema == nil {
 		cfg.catalogSchema, cfg.catalogVersion = catalogSchema, catalogVersion
@@ -278,9 +286,14 @@ func (n *Node) serve() (err error) {
 	})
 	n.work.Go(n.reconcileLoop)
 	n.work.Go(n.readersLoop)
+	n.work.Go(n.tendLoop)
 	n.work.Go(n.flushLoop)
 	n.work.Go(n.guardLoop)
 	n.work.Go(n.superviseLoop)
+	n.work.Go(n.inquire)
+	if len(n.cfg.Join) > 0 {
+		n.work.Go(n.seek)
+	}
 	n.work.Go(n.taskLoop)
 	n.work.Go(n.historyLoop)
 	return nil
@@ -330,10 +343,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	n.mu.Unlock()
 	n.work.Wait()
 	for _, c := range n.allCopies() {
-		if over(c.part.Closed()) {
-			continue // it has left its group
-		}
-		if err := c.part.Flush(); err != nil {
+		if err := c.part.Flush(); err != nil && !over(c.part.Closed()) { // a copy that has left its group closes by itself
 			errs = append(errs, err)
 		}
 	}

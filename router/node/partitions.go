@@ -27,6 +27,7 @@ func (n *Node) judged(cat *catalog) *plan.Cluster {
 			Draining: row.state != "", Leaving: row.leaving, Dedicated: row.dedicated,
 		})
 	}
+	c.Catalog = n.judgedCatalog(cat)
 	for _, g := range cat.groups {
 		group := plan.Group{Name: g.name}
 		voters := n.votersOf(cat, g)
@@ -44,6 +45,30 @@ func (n *Node) judged(cat *catalog) *plan.Cluster {
 		c.Groups = append(c.Groups, group)
 	}
 	return c
+}
+
+// judgedCatalog is the system group as package plan sees it; nothing where nobody says
+// that it leads it.
+func (n *Node) judgedCatalog(cat *catalog) []plan.Copy {
+	var out []plan.Copy
+	voters := n.votersOfCatalog()
+	for _, row := range cat.nodes {
+		out = append(out, plan.Copy{Node: uint64(row.id), Votes: slices.Contains(voters, row.replica), Available: row.id == n.id || n.statuses.reachable(row.id)})
+	}
+	return out
+}
+
+// votersOfCatalog are the replicas that vote in the system group, as its leader says; nil
+// where nobody says that it leads it.
+func (n *Node) votersOfCatalog() (voters []uint64) {
+	var term uint64
+	for _, row := range n.catalog.Load().nodes {
+		r, ok := n.reportOf(row.id)
+		if sys := r.Groups[systemGroup]; ok && sys.Voters != nil && sys.Term >= term {
+			voters, term = sys.Voters, sys.Term
+		}
+	}
+	return voters
 }
 
 // votersOf are the replicas of a group that vote, as its primary says. Where it has

@@ -22,7 +22,7 @@ func (n *Node) reconcileLoop() {
 			n.cfg.Log.Info("not yet as the catalog says; trying again", "reason", err)
 		}
 		wait := reconcileEvery
-		if sys.log.IsLeader() && n.waiting(n.ctx, sys) || !n.isReady() {
+		if !n.isReady() || n.drains(n.id) {
 			wait = tendEvery
 		}
 		ctx, cancel := context.WithTimeout(n.ctx, wait)
@@ -52,6 +52,29 @@ func (n *Node) knowsCatalog(ctx context.Context) bool {
 	return n.caughtUp
 }
 
+// tendLoop does what the system group's leader does, whenever the catalog changes and
+// every so often besides.
+func (n *Node) tendLoop() {
+	for n.ctx.Err() == nil {
+		sys := n.systemCopy()
+		wait := reconcileEvery
+		if sys.log.IsLeader() {
+			ctx, cancel := context.WithTimeout(n.ctx, tendCatalogWait)
+			err := n.tend(ctx, sys)
+			cancel()
+			if err != nil && n.ctx.Err() == nil {
+				n.cfg.Log.Info("the cluster is not yet as the catalog says; trying again", "reason", err)
+			}
+			if err != nil || n.busy.Load() {
+				wait = tendEvery
+			}
+		}
+		ctx, cancel := context.WithTimeout(n.ctx, wait)
+		_ = sys.part.WaitRevision(ctx, n.catalog.Load().revision+1)
+		cancel()
+	}
+}
+
 func (n *Node) isReady() bool {
 	select {
 	case <-n.ready:
@@ -65,15 +88,20 @@ func (n *Node) isReady() bool {
 func (n *Node) reconcile(ctx context.Context, sys *copyOf) error {
 	ctx, cancel := context.WithTimeout(ctx, catalogWait)
 	defer cancel()
-	if sys.log.IsLeader() {
-		if err := n.tend(ctx, sys); err != nil {
-			return err
-		}
-	}
 	if !n.knowsCatalog(ctx) {
 		return nil
 	}
 	n.refresh()
+	cat := n.catalog.Load()
+	if _, removed := cat.removed[n.id]; removed {
+		n.fatal(n.removedError())
+		return nil
+	}
+	n.heed(n.tells(n.id))
+	if err := n.reenter(ctx); err != nil {
+		return err
+	}
+	n.shed(ctx)
 	if err := n.mend(ctx, sys); err != nil && ctx.Err() == nil {
 		n.cfg.Log.Info("a copy that differs is not replaced yet; trying again", "reason", err)
 	}

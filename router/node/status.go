@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -34,6 +35,10 @@ type nodeReport struct {
 	// with; of the shards Kept it still has something on disk of a former replica.
 	Catalog uint64   `json:"catalog"`
 	Kept    []uint64 `json:"kept,omitempty"`
+	// Blocked says why nodes can't drain, by their ids, as the system group's leader has
+	// it. You is what the catalog has on who asks.
+	Blocked map[string][]string `json:"blocked,omitempty"`
+	You     told                `json:"you"`
 }
 
 // copyReport is what a node says of its copy of a group.
@@ -72,6 +77,8 @@ type copyReport struct {
 type statuses struct {
 	mu    sync.RWMutex
 	heard map[txlog.NodeID]heard
+	// missed is since when a peer has been silent.
+	missed map[txlog.NodeID]time.Time
 }
 
 type heard struct {
@@ -147,6 +154,7 @@ func (n *Node) askStatus(id txlog.NodeID) {
 		return
 	}
 	n.statuses.set(id, r)
+	n.heed(r.You)
 }
 
 func over(done <-chan struct{}) bool {
@@ -161,8 +169,10 @@ func over(done <-chan struct{}) bool {
 	}
 }
 
-func (n *Node) answerStatus(context.Context, uint64, []byte) ([]byte, error) {
-	return json.Marshal(n.report())
+func (n *Node) answerStatus(_ context.Context, from uint64, _ []byte) ([]byte, error) {
+	r := n.report()
+	r.You = n.tells(txlog.NodeID(from))
+	return json.Marshal(r)
 }
 
 func (n *Node) report() nodeReport {
@@ -175,6 +185,9 @@ func (n *Node) report() nodeReport {
 	}
 	n.mu.Lock()
 	r.Kept = slices.Clone(n.kept)
+	if sys := n.system; sys != nil && sys.log.IsLeader() {
+		r.Blocked = maps.Clone(n.blocked)
+	}
 	n.mu.Unlock()
 	if swept := n.swept.Load(); swept > 0 {
 		r.Catalog = swept - 1
@@ -220,6 +233,10 @@ func (n *Node) reportChecks(c *copyOf, r *copyReport) {
 		}
 		n.guarding.Lock()
 		defer n.guarding.Unlock()
+		if c.name == systemGroup {
+			r.Voters = n.catalogVoters
+			return
+		}
 		if g := n.guards[c.name]; g != nil {
 			r.Voters = g.voters
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"lockstep/engine/entry"
 	"lockstep/engine/outcome"
@@ -19,8 +18,9 @@ import (
 // startSystem opens this node's copy of the catalog.
 func (n *Node) startSystem() error {
 	id := &n.folder.id
-	cfg := txlog.GroupConfig{Shard: systemShard, Replica: id.System, Join: !id.First, NonVoting: !id.First}
-	if id.First {
+	first := id.First && id.System == 1 // it may have been given another since
+	cfg := txlog.GroupConfig{Shard: systemShard, Replica: id.System, Join: !first, NonVoting: !first}
+	if first {
 		cfg.Members = map[uint64]txlog.NodeID{id.System: n.id}
 	}
 	c, err := n.startCopy(systemGroup, cfg)
@@ -46,10 +46,16 @@ func (n *Node) register(ctx context.Context, sys *copyOf, ask *joinRequest) (uin
 	if labels == nil {
 		labels = map[string]string{}
 	}
-	doc, err := json.Marshal(map[string]any{"procedure": "register_node", "params": map[string]any{
+	params := map[string]any{
 		"id": ask.ID, "name": ask.Name, "http": ask.HTTP, "raft": ask.Raft,
 		"version": ask.Version, "os": ask.OS, "arch": ask.Arch, "labels": labels,
-	}})
+	}
+	procedure := "register_node"
+	if other, taken := n.catalog.Load().named(ask.Name); taken && ask.Replace && other.id.String() != ask.ID {
+		procedure = "take_place"
+		params["old"], params["old_name"] = other.id.String(), lostName(other)
+	}
+	doc, err := json.Marshal(call(procedure, params))
 	if err != nil {
 		return 0, err
 	}
@@ -105,37 +111,22 @@ func (c *copyOf) execute(ctx context.Context, doc []byte) (outcome.Outcome, erro
 	}
 }
 
-// tend is what the system group's leader does for its members: the schema, this
-// node's own entry, and votes for those that have caught up.
+// tend is what the system group's leader does: the schema, the group's members, and
+// nodes that drain or leave.
 func (n *Node) tend(ctx context.Context, sys *copyOf) error {
 	if err := n.tendSchema(ctx, sys); err != nil {
 		return err
 	}
-	members, err := sys.log.Members(ctx)
-	if err != nil {
+	if err := n.decideToken(ctx, sys); err != nil {
 		return err
 	}
-	voters := 0
-	for _, m := range members.Members {
-		if m.Voting {
-			voters++
-		}
+	if err := n.tendMembers(ctx, sys); err != nil {
+		return err
 	}
-	own := sys.part.Position().Revision
-	for _, m := range members.Members {
-		if m.Voting || voters >= maxSystemVoters || !n.statuses.reachable(m.Node) {
-			continue
-		}
-		if n.statuses.revision(m.Node, systemGroup) < own {
-			continue // it has not caught up: its vote would be missed
-		}
-		if err := sys.log.Promote(ctx, m.Replica, m.Node); err != nil {
-			return fmt.Errorf("give node %s its vote: %w", m.Node, err)
-		}
-		n.cfg.Log.Info("a node has its vote in the system group", "peer", m.Node.String())
-		voters++
+	if n.catalog.Load().version < lifecycleVersion {
+		return nil // its nodes can't be told to leave yet
 	}
-	return nil
+	return n.tendNodes(ctx, sys)
 }
 
 // tendSchema gives the catalog the schema of this program, where it has none or one
@@ -165,18 +156,12 @@ func (n *Node) tendSchema(ctx context.Context, sys *copyOf) error {
 	return nil
 }
 
-// waiting tells whether members wait for their vote.
-func (n *Node) waiting(ctx context.Context, sys *copyOf) bool {
-	members, err := sys.log.Members(ctx)
-	return err == nil && slices.ContainsFunc(members.Members, func(m txlog.Member) bool { return !m.Voting })
-}
-
 // enterSelf keeps this node's own entry up to date: its addresses, version and
 // labels may have changed since the last start.
 func (n *Node) enterSelf(ctx context.Context, sys *copyOf) error {
 	ask := n.introduction()
 	if row, ok := n.catalog.Load().node(n.id); ok && row.name == ask.Name && row.http == ask.HTTP &&
-		row.raft == ask.Raft && row.version == ask.Version && sameLabels(row.labels, ask.Labels) {
+		row.raft == ask.Raft && row.version == ask.Version && sameLabels(row.configured, ask.Labels) {
 		return nil
 	}
 	if sys.part.Compiled() == nil {
@@ -196,4 +181,10 @@ func sameLabels(a, b map[string]string) bool {
 		}
 	}
 	return true
+}
+
+// lostName is the name of a node whose own was taken by another: its data is lost.
+func lostName(row nodeRow) string {
+	const keep = 40
+	return fmt.Sprintf("%.*s-lost-%s", keep, row.name, row.id.String()[:8])
 }

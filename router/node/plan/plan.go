@@ -35,8 +35,9 @@ type Group struct {
 
 // Cluster is all of it.
 type Cluster struct {
-	Nodes  []Node
-	Groups []Group
+	Nodes   []Node
+	Groups  []Group
+	Catalog []Copy // of the system group
 }
 
 // Refusal says why a change is not made, and what to do instead.
@@ -221,7 +222,7 @@ func (c *Cluster) Move(group, from, to string) *Refusal {
 	switch {
 	case old == next:
 		return refuse(AlreadyExists, "the copy is on node %s already", to)
-	case there != nil && !there.Leaving && (have == nil || there.Replaces == old.ID):
+	case there != nil && !there.Leaving && (have == nil || have.Leaving || there.Replaces == old.ID):
 		return nil // it is under way, or done
 	case there != nil:
 		return refuse(AlreadyExists, "node %s has a copy of group %s already: choose another node, or lockstep partition remove %s %s", to, group, group, from)

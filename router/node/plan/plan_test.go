@@ -82,6 +82,10 @@ func TestRefusals(t *testing.T) {
 		{"move again", func(c *plan.Cluster) {
 			c.Groups[0].Copies = append(c.Groups[0].Copies, plan.Copy{Node: 4, Available: true, Replaces: 1})
 		}, move("n1", "n4"), "", ""},
+		{"move again, when the old one leaves", func(c *plan.Cluster) {
+			c.Groups[0].Copies[0].Leaving = true
+			c.Groups[0].Copies = append(c.Groups[0].Copies, plan.Copy{Node: 4, Available: true, Votes: true})
+		}, move("n1", "n4"), "", ""},
 		{"moved before", func(c *plan.Cluster) { c.Groups[0].Copies[0].Node = 4 }, move("n1", "n4"), "", ""},
 		{"move what is not there", nil, move("n4", "n5"), plan.NotFound, "no copy on node n4"},
 		{"move without a majority", away(2, 3), move("n1", "n5"), plan.NoMajority, "lockstep group recover"},
