@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -57,12 +60,16 @@ type ClusterConfig struct {
 // Cluster is a cluster to work on: its own processes, or somebody's.
 type Cluster struct {
 	Group string
-	nodes []*Node // none where it is somebody's
 
-	servers  []string
+	mu      sync.Mutex // of the two below, which change as nodes come and go
+	nodes   []*Node    // none where it is somebody's
+	servers []string
+
+	made     int // nodes so far
 	client   *client.Client
 	dir      string
 	binary   string
+	profile  string
 	launcher launcher
 	wire     *wire.Net // nil: the nodes are on the loopback interface
 }
@@ -99,28 +106,74 @@ func (c *Cluster) launch(cfg ClusterConfig) (err error) {
 		return err
 	}
 	c.launcher = newLauncher()
+	c.profile = cfg.Profile
 	for i, p := range places {
-		n := &Node{Name: "n" + strconv.Itoa(i+1), HTTP: p.http, within: p.within}
-		n.dir, n.log = filepath.Join(c.dir, n.Name), filepath.Join(c.dir, n.Name+".log")
-		n.args = []string{"serve", "--name", n.Name, "--data", n.dir, "--http", p.http, "--raft", p.raft}
-		if cfg.Profile != "" {
-			n.args = append(n.args, "--raft-profile", cfg.Profile)
-		}
+		join := []string{"--join", places[0].raft}
 		if i == 0 {
-			n.args = append(n.args, "--bootstrap")
-		} else {
-			n.args = append(n.args, "--join", places[0].raft)
+			join = []string{"--bootstrap"}
 		}
-		if err := os.Mkdir(n.dir, 0o700); err != nil {
-			return fmt.Errorf("making the folder of %s: %w", n.Name, err)
-		}
-		c.nodes = append(c.nodes, n)
-		c.servers = append(c.servers, n.HTTP)
-		if err := n.start(c.launcher, c.binary); err != nil {
+		if _, err := c.add(p, join...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// add starts a node that was not there before.
+func (c *Cluster) add(p place, join ...string) (*Node, error) {
+	c.made++
+	n := &Node{Name: "n" + strconv.Itoa(c.made), HTTP: p.http, raft: p.raft, within: p.within}
+	n.dir, n.log = filepath.Join(c.dir, n.Name), filepath.Join(c.dir, n.Name+".log")
+	n.args = append([]string{"serve", "--name", n.Name, "--data", n.dir, "--http", p.http, "--raft", p.raft}, join...)
+	if c.profile != "" {
+		n.args = append(n.args, "--raft-profile", c.profile)
+	}
+	if err := os.Mkdir(n.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the folder of %s: %w", n.Name, err)
+	}
+	c.mu.Lock()
+	c.nodes, c.servers = append(slices.Clip(c.nodes), n), append(slices.Clip(c.servers), n.HTTP)
+	c.mu.Unlock()
+	return n, n.start(c.launcher, c.binary)
+}
+
+// Grow starts one more node, which joins the others, and waits until it is ready. It is
+// not for nodes that are apart.
+func (c *Cluster) Grow(ctx context.Context) (*Node, error) {
+	ports, err := freePorts(2)
+	if err != nil {
+		return nil, err
+	}
+	var members []string
+	for _, n := range c.Nodes() {
+		members = append(members, n.raft)
+	}
+	n, err := c.add(place{http: local(ports[0]), raft: local(ports[1])}, "--join", strings.Join(members, ","))
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	return n, c.WaitReady(ctx)
+}
+
+// Withdraw asks a node nothing any more, and lets it end by itself, for it is about to
+// be removed.
+func (c *Cluster) Withdraw(n *Node) {
+	c.mu.Lock()
+	c.servers = slices.DeleteFunc(slices.Clone(c.servers), func(s string) bool { return s == n.HTTP })
+	c.mu.Unlock()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.wanted = false
+}
+
+// Retire ends a node that was withdrawn and that the cluster has removed, and forgets it.
+func (c *Cluster) Retire(gone *Node) {
+	gone.stop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nodes = slices.DeleteFunc(slices.Clone(c.nodes), func(n *Node) bool { return n == gone })
 }
 
 // connect makes the group and its schema, and waits until all nodes are ready.
@@ -235,7 +288,7 @@ const probe = `{"steps": [{"let": {"x": "1"}}], "return": "x"}`
 // WaitReady waits until every node says that it is ready and answers a linearizable
 // read: then a write through it commits.
 func (c *Cluster) WaitReady(ctx context.Context) error {
-	for _, server := range c.servers {
+	for _, server := range c.Servers() {
 		one, err := client.New(client.Config{Servers: []string{server}, DialPatience: -1})
 		if err != nil {
 			return err
@@ -262,7 +315,11 @@ func (c *Cluster) WaitReady(ctx context.Context) error {
 func (c *Cluster) Own() bool { return len(c.nodes) > 0 }
 
 // Servers are the nodes' addresses.
-func (c *Cluster) Servers() []string { return c.servers }
+func (c *Cluster) Servers() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.servers
+}
 
 // Dir is the folder of an own cluster.
 func (c *Cluster) Dir() string { return c.dir }
@@ -291,7 +348,7 @@ func (c *Cluster) Primary(ctx context.Context) (name string, err error) {
 
 // Node finds an own node by name.
 func (c *Cluster) Node(name string) (*Node, error) {
-	for _, n := range c.nodes {
+	for _, n := range c.Nodes() {
 		if n.Name == name {
 			return n, nil
 		}
@@ -300,7 +357,11 @@ func (c *Cluster) Node(name string) (*Node, error) {
 }
 
 // Nodes are the own processes.
-func (c *Cluster) Nodes() []*Node { return c.nodes }
+func (c *Cluster) Nodes() []*Node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nodes
+}
 
 // Kill ends nodes at once as kill -9 does, and waits until they are gone. It gives
 // how many of them ran.
@@ -331,7 +392,7 @@ func (c *Cluster) Start(n *Node) error {
 
 // Fault is the first node that ended by itself, with the end of its log.
 func (c *Cluster) Fault() error {
-	for _, n := range c.nodes {
+	for _, n := range c.Nodes() {
 		if err := n.fault(); err != nil {
 			return err
 		}

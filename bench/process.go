@@ -36,6 +36,7 @@ func FindBinary() (string, error) {
 type Node struct {
 	Name string
 	HTTP string // address
+	raft string // address
 	args []string
 	dir  string
 	log  string
