@@ -102,10 +102,12 @@ const (
 	// keepsUpEntries is how far behind a copy may be that witnesses wait for again: a few round trips' entries.
 	keepsUpEntries = 64
 
-	// maxHeldBack bounds the messages to witnesses of one host that wait for the disk or for copies, holdLimit how
-	// long one does. What is dropped is sent again by Raft.
+	// maxHeldBack bounds the messages to witnesses of one host that wait for the disk or for copies. Each waits for
+	// holdGraces times as long as a copy is waited for, and at least for leastHold. What is dropped is sent again
+	// by Raft, and waits anew: were it dropped before a copy is given up, that one would never be.
 	maxHeldBack = 4096
-	holdLimit   = time.Second
+	leastHold   = time.Second
+	holdGraces  = 3
 )
 
 const (

@@ -21,7 +21,8 @@ import (
 // that take longer than an election are not waited for again until they have caught up. This one is no promise,
 // it only makes the rare case rare.
 type withholding struct {
-	grace time.Duration
+	grace time.Duration // how long a copy is waited for
+	limit time.Duration // how long a message waits at the most
 
 	mu      sync.Mutex
 	saved   map[replicaKey]uint64    // this host's replicas: the last entry on disk
@@ -44,7 +45,7 @@ type heldBack struct {
 
 func newWithholding(grace time.Duration) *withholding {
 	return &withholding{
-		grace: grace, saved: map[replicaKey]uint64{}, copies: map[replicaKey]*follower{}, changed: make(chan struct{}),
+		grace: grace, limit: max(leastHold, holdGraces*grace), saved: map[replicaKey]uint64{}, copies: map[replicaKey]*follower{}, changed: make(chan struct{}),
 	}
 }
 
@@ -130,11 +131,11 @@ func (w *withholding) forget(key replicaKey) {
 func (w *withholding) take(all []heldBack, now time.Time) (ready, rest []heldBack, next time.Time, changed <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	next = now.Add(holdLimit)
+	next = now.Add(w.limit)
 	blocked := map[replicaKey]bool{} // messages to one replica keep their order
 	for _, h := range all {
 		key := replicaKey{h.message.ShardID, h.message.To}
-		if now.Sub(h.since) > holdLimit {
+		if now.Sub(h.since) > w.limit {
 			continue // stale: Raft sends it again if there is reason to
 		}
 		if blocked[key] || !w.mayGo(&h, now) {

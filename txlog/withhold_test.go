@@ -65,8 +65,33 @@ func TestWhatIsForAWitnessWaitsForTheDiskAndForCopies(t *testing.T) {
 	replicate(0, 13)
 	hear(13)
 	expect(0, "what was on disk is not any more", 0)
-	expect(2*holdLimit, "what waits too long is Raft's to send again", 0)
+	expect(2*w.limit, "what waits too long is Raft's to send again", 0)
 	if len(queue) != 0 {
 		t.Fatal("it still waits")
+	}
+}
+
+// withhold.go: "those that take longer than an election are not waited for again": in each profile a dead copy is
+// given up before what waits for it is dropped, for what is sent again waits anew.
+func TestADeadCopyIsGivenUpInEachProfile(t *testing.T) {
+	for _, profile := range []Profile{LAN(), WAN()} {
+		election := time.Duration(profile.ElectionTicks) * profile.Tick
+		w := newWithholding((&Host{cfg: Config{Profile: profile}}).ticks(profile.ElectionTicks))
+		entry := raftpb.Entry{Index: 10, Term: 4, Type: raftpb.ApplicationEntry}
+		w.sent(&raftpb.Message{Type: raftpb.Replicate, ShardID: 1, From: 1, To: 2, Term: 4, Entries: []raftpb.Entry{entry}})
+		w.wrote([]raftpb.Update{{ShardID: 1, ReplicaID: 1, EntriesToSave: []raftpb.Entry{entry}}})
+		entry.Type = raftpb.MetadataEntry
+		m := raftpb.Message{Type: raftpb.Replicate, ShardID: 1, From: 1, To: 3, Term: 4, Entries: []raftpb.Entry{entry}}
+		start := time.Now()
+		queue := []heldBack{{message: m, since: start}}
+		for at := time.Duration(0); ; at += profile.Tick {
+			ready, rest, _, _ := w.take(queue, start.Add(at))
+			if len(ready) == 1 && at >= election {
+				break
+			}
+			if len(rest) != 1 || at > election {
+				t.Fatalf("%s: after %v %d may go and %d wait", profile.Name, at, len(ready), len(rest))
+			}
+		}
 	}
 }

@@ -72,6 +72,23 @@ func TestTheLastCopyTakesUpdatesWithWitnesses(t *testing.T) {
 	c.Same(137)
 }
 
+// doc.go, Witnesses: a copy that died is not waited for again, where elections are slow as well.
+func TestAGroupWithAWitnessOutlivesACopyInTheWAN(t *testing.T) {
+	t.Parallel()
+	c := txlogtest.Start(t, 2, txlogtest.Options{Profile: txlog.WAN()})
+	g := c.Group(c.Leader())
+	replica, node := c.Next()
+	if err := g.AddWitness(c.Context(), replica, node); err != nil {
+		t.Fatal(err)
+	}
+	c.JoinWitness()
+	c.Propose("with two and a witness")
+	c.Crash(1 - c.Leader())
+	for range 3 {
+		c.Propose("with one and a witness")
+	}
+}
+
 // doc.go, Witnesses: a witness serves nothing, leads nothing and never becomes anything else; and the last copy
 // with data is not taken out from under its witnesses.
 func TestWhatAWitnessIsNotGoodFor(t *testing.T) {
