@@ -32,7 +32,7 @@ type copyOf struct {
 	wish       atomic.Pointer[wish] // nil: the primary is as the policies want it
 	primaries  *statuses            // what peers say of themselves, for lag
 	self       txlog.NodeID
-	session    uint64 // of this node's router
+	session    uint64 // of the copy's router, as long as it is open
 
 	handing chan struct{} // holds one while the group is being handed over
 
@@ -45,9 +45,11 @@ type copyOf struct {
 	speaks func(version uint32) error
 }
 
-// startCopy opens the copy and joins it to its group's log.
+// startCopy opens the copy and joins it to its group's log. Its router's session is a
+// new one each time, for its orderer counts its ids and its batches from 1: under an
+// earlier session's they would be taken for what was executed then.
 func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
-	c := &copyOf{name: name, shard: cfg.Shard, primaries: &n.statuses, self: n.id, session: n.session, queryBudget: n.cfg.QueryBudget, started: make(chan struct{}), handing: make(chan struct{}, 1)}
+	c := &copyOf{name: name, shard: cfg.Shard, primaries: &n.statuses, self: n.id, session: newSession(), queryBudget: n.cfg.QueryBudget, started: make(chan struct{}), handing: make(chan struct{}, 1)}
 	defer close(c.started)
 	c.times = &timetable{node: n, group: name}
 	c.speaks = func(version uint32) error { return n.speaks(name, version) }
@@ -62,7 +64,7 @@ func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 			Dir: dir, Cache: n.cache, Log: n.cfg.Log.With("group", name),
 			MemTableBytes: max(n.cfg.MemTableBytes/(expectedGroups*memTablesEach), store.MinMemTableBytes),
 		},
-		Local: n.session, Env: n.env, Log: n.cfg.Log, Fatal: n.fatal,
+		Local: c.session, Env: n.env, Log: n.cfg.Log, Fatal: n.fatal,
 		Applied: c.applied,
 		Pacer:   n.pacer, Known: n.folder.known(cfg.Shard, cfg.Replica),
 		Compared: func(k partition.Compared) {
@@ -87,7 +89,7 @@ func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 	n.halted("opened " + name) // entries are applied already
 	c.log = log
 	o, err := order.New(order.Config{
-		Group: name, Self: uint64(n.id), Session: n.session,
+		Group: name, Self: uint64(n.id), Session: c.session,
 		Log: groupLog{log}, Peers: orderPeers{n.peers}, Logger: n.cfg.Log,
 		Held: func() bool { return c.part.Judged().Held != nil },
 		Lead: func(term uint64) *order.Request { return n.lead(c, term) },

@@ -58,7 +58,7 @@ type Node struct {
 	cfg     Config
 	folder  *folder
 	id      txlog.NodeID
-	session uint64
+	session uint64 // of this run; copies have their own
 	env     *lang.Env
 	cache   *store.Cache
 	peers   *peer.Network
@@ -152,8 +152,8 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	return n, nil
 }
 
-// newSession draws the number under which this run's router gives ids. Two runs
-// never share one.
+// newSession draws the number under which a copy's router gives ids while the copy is
+// open, or by which a run of the node is known. No two ever share one.
 func newSession() uint64 {
 	for {
 		var raw [8]byte
