@@ -66,6 +66,7 @@ func (n *Node) readerInput(now time.Time, cat *catalog, g groupRow, reports map[
 			leader, term = r.Leader, r.Term
 		}
 	}
+	voters := votersHeard(copies, reports)
 	for _, p := range copies {
 		row, ok := cat.node(p.node)
 		if !ok {
@@ -102,7 +103,7 @@ func (n *Node) readerInput(now time.Time, cat *catalog, g groupRow, reports map[
 			part.Role = policy.RoleWitness
 		case row.id.String() == leader:
 			part.Role = policy.RolePrimary
-		case p.leaving:
+		case p.leaving || !votesAmong(voters, p):
 			part.Role = policy.RoleJoining
 		}
 		x.Partition = part

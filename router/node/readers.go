@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"lockstep/policy/supervision"
@@ -58,20 +59,23 @@ func (n *Node) readersLoop() {
 	}
 }
 
-// readersOf finds the data copies of a group that are open, not draining, not
-// different from the majority and not far behind, on nodes that are there; suspects
-// are for where no other can be asked.
+// readersOf finds the data copies of a group that have a vote, are open, not draining,
+// not different from the majority and not far behind, on nodes that are there; suspects
+// are for where no other can be asked. A copy without a vote is still being fed, or was
+// replaced, and may be any distance behind whatever it says (interface.md: "never a
+// non-voting copy").
 func (n *Node) readersOf(cat *catalog, group string, reports map[txlog.NodeID]nodeReport, states map[string]supervision.Status) *spread.Set {
 	set := &spread.Set{}
 	var ahead uint64
 	for _, p := range cat.copies(group) {
 		ahead = max(ahead, reports[p.node].Groups[group].Revision)
 	}
+	voters := votersHeard(cat.copies(group), reports)
 	for _, p := range cat.copies(group) {
 		row, _ := cat.node(p.node)
 		r, state := reports[p.node], states[row.name].State
 		report, open := r.Groups[group]
-		if p.kind == kindWitness || p.leaving || !open || state == supervision.Unavailable || report.Diverged != nil || ahead-min(ahead, report.Revision) > readyLag {
+		if p.kind == kindWitness || p.leaving || !votesAmong(voters, p) || !open || state == supervision.Unavailable || report.Diverged != nil || ahead-min(ahead, report.Revision) > readyLag {
 			continue
 		}
 		c := spread.Copy{Node: uint64(p.node), Name: row.name, Revision: report.Revision, Load: r.CPU, Suspect: state == supervision.Suspect}
@@ -85,4 +89,21 @@ func (n *Node) readersOf(cat *catalog, group string, reports map[txlog.NodeID]no
 		set.Others = append(set.Others, c)
 	}
 	return set
+}
+
+// votersHeard are the replicas that vote in the group of some copies, as its primary has
+// said; nil where none has.
+func votersHeard(copies []partitionRow, reports map[txlog.NodeID]nodeReport) (voters []uint64) {
+	var term uint64
+	for _, p := range copies {
+		if r := reports[p.node].Groups[p.group]; r.Voters != nil && r.Term >= term {
+			voters, term = r.Voters, r.Term
+		}
+	}
+	return voters
+}
+
+// votesAmong tells whether a copy has a vote, as far as is known.
+func votesAmong(voters []uint64, p partitionRow) bool {
+	return !p.away && (voters == nil || slices.Contains(voters, p.replica))
 }

@@ -59,6 +59,26 @@ func TestReadersByPolicy(t *testing.T) {
 	if got := readers(`"require": ["node.labels.zone == 'moon'"]`); got != "own n1, n2 n3 n4 n5" {
 		t.Errorf("a policy that leaves none: %s", got)
 	}
+	// "Who may be chosen: never a non-voting copy": n1, the primary, says who votes.
+	for i := range cat.partitions {
+		cat.partitions[i].replica = uint64(i + 1)
+	}
+	bank := reports[1].Groups["bank"]
+	bank.Voters = []uint64{1, 2, 4, 5}
+	reports[1].Groups["bank"] = bank
+	cat.partitions[4].away = true
+	for _, policies := range [][]string{nil, {`"require": ["node.labels.zone != 'moon'"], "count": 9`}} {
+		if got := readers(policies...); got != "own n1, n2 n4" {
+			t.Errorf("n3 has no vote, and a witness has n5's place: %s", got)
+		}
+	}
+	bank.Voters = []uint64{2, 3, 4, 5}
+	reports[1].Groups["bank"] = bank
+	if got := readers(); got != "n2 n3 n4" {
+		t.Errorf("this node's copy has no vote: %s", got)
+	}
+	bank.Voters, cat.partitions[4].away = nil, false
+	reports[1].Groups["bank"] = bank
 	states["n2"] = supervision.Status{Node: "n2", State: supervision.Unavailable}
 	states["n3"] = supervision.Status{Node: "n3", State: supervision.Suspect}
 	late := reports[4]
