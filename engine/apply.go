@@ -56,6 +56,8 @@ func (m *Machine) applyCommand(cmd []byte) error {
 			err = m.applyLanguage()
 		case entry.KindAssign:
 			err = m.applyAssign()
+		case entry.KindSettings:
+			err = m.applySettings()
 		case entry.KindIncarnation:
 			err = m.applyIncarnation()
 		case entry.KindVerdict:
@@ -141,7 +143,7 @@ func (m *Machine) advance(stamp int64) {
 	if !rolled {
 		return
 	}
-	for _, session := range m.sessions.expired(m.keep.clock-keyRetentionMillis, maxSessions) {
+	for _, session := range m.sessions.expired(m.keep.clock-max(m.keep.kept(), keyRetentionMillis), maxSessions) {
 		m.sessions.forget(session)
 		m.batch.Delete(sessionKey(session))
 	}

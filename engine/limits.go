@@ -4,7 +4,8 @@ package engine
 // log means.
 const (
 	// keyRetentionMillis is for how long a client's key is kept, by the
-	// retention clock (transactions.md, Exactly once): a day.
+	// retention clock (transactions.md, Exactly once), unless the group's settings
+	// say otherwise: a day.
 	keyRetentionMillis = 24 * 60 * 60 * 1000
 	// keyBytes is the share of disk that outcomes may fill before the oldest go.
 	keyBytes = 4 << 30
@@ -34,7 +35,8 @@ const (
 	// firstLanguage is the language version that every group begins with.
 	firstLanguage = 1
 	// maxSessions is how many router sessions are remembered; a window takes
-	// 8 KiB of memory. A session unseen for the key retention goes anyway.
+	// 8 KiB of memory. A session unseen for a day goes anyway, or for the key
+	// retention where that is longer.
 	maxSessions = 1024
 	// backfillRows, backfillBytes and backfillCost bound what one backfill of a
 	// schema change looks at: rows, bytes of rows read and of index entries

@@ -98,6 +98,7 @@ type Machine struct {
 	feedKept  feedRetention
 	epoch     uint64 // of the last assignment of a task
 	begunAnew uint64 // the group's incarnation; 0: it was never begun anew
+	settings  uint64 // version of the group's settings; 0: there were none yet
 	sessions  sessions
 	tasks     tasks
 
@@ -156,6 +157,10 @@ type Position struct {
 	KeyWindowMillis int64
 	// Incarnation counts how often the group was begun anew from one of its copies.
 	Incarnation uint64
+	// Settings is the version of the group's settings that are followed, 0 before
+	// the first; KeyRetentionMillis is for how long they have keys kept.
+	Settings           uint64
+	KeyRetentionMillis int64
 }
 
 // Open loads the state from the store, empty at first.
@@ -179,6 +184,7 @@ func (m *Machine) Position() Position {
 	return Position{
 		Index: m.index, Revision: m.revision, NowMillis: m.nowMillis, Schema: m.schema, Language: m.language,
 		Digest: m.digest, KeyWindowMillis: m.keep.windowMillis(), Incarnation: m.begunAnew,
+		Settings: m.settings, KeyRetentionMillis: m.keep.kept(),
 	}
 }
 
@@ -234,8 +240,12 @@ func (m *Machine) encodeState(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, m.epoch)
 	dst = append(dst, m.digest[:]...)
 	dst = m.feedKept.append(m.keep.append(dst))
-	if m.begunAnew > 0 {
+	// What most groups never have stands last, and only if they have it.
+	if m.begunAnew > 0 || m.settings > 0 {
 		dst = binary.AppendUvarint(dst, m.begunAnew)
+	}
+	if m.settings > 0 {
+		dst = binary.AppendUvarint(binary.AppendUvarint(dst, m.settings), uint64(m.keep.span))
 	}
 	return dst
 }
@@ -269,13 +279,22 @@ func (m *Machine) decodeState(src []byte) error {
 	if m.feedKept, src, err = decodeFeedRetention(src); err != nil {
 		return errState
 	}
-	m.begunAnew = 0
-	if len(src) > 0 {
-		v, n := binary.Uvarint(src)
-		if n <= 0 || n < len(src) || v == 0 {
-			return errState
-		}
-		m.begunAnew = v
+	return m.decodeRest(src)
+}
+
+// decodeRest reads what only some groups have.
+func (m *Machine) decodeRest(src []byte) error {
+	m.begunAnew, m.settings = 0, 0
+	if len(src) == 0 {
+		return nil
+	}
+	d := stateReader{src: src}
+	m.begunAnew = uint64(d.number())
+	if len(d.src) > 0 {
+		m.settings, m.keep.span = uint64(d.number()), d.number()
+	}
+	if d.err != nil || len(d.src) > 0 || m.begunAnew == 0 && m.settings == 0 {
+		return errState
 	}
 	return nil
 }

@@ -21,6 +21,15 @@ type retention struct {
 	lastStamp int64 // stamp of the last entry, Unix milliseconds
 	keptSince int64 // clock from which on every outcome is kept
 	buckets   []bucket
+	span      int64 // milliseconds, by the group's settings; 0: keyRetentionMillis
+}
+
+// kept is for how long a client's key is kept.
+func (r *retention) kept() int64 {
+	if r.span == 0 {
+		return keyRetentionMillis
+	}
+	return r.span
 }
 
 // advance moves the clock at the beginning of an entry.
@@ -42,7 +51,7 @@ func (r *retention) roll(next uint64) (dropped []bucket, rolled bool) {
 		r.buckets = append(r.buckets, bucket{id: 1, start: r.clock, first: next})
 	}
 	now := r.current()
-	if r.clock-now.start < keyRetentionMillis/bucketsKept && now.bytes < keyBytes/bucketsKept {
+	if r.clock-now.start < r.kept()/bucketsKept && now.bytes < keyBytes/bucketsKept {
 		return nil, false
 	}
 	r.buckets = append(r.buckets, bucket{id: now.id + 1, start: r.clock, first: next})
@@ -52,7 +61,7 @@ func (r *retention) roll(next uint64) (dropped []bucket, rolled bool) {
 	}
 	for len(r.buckets) > 1 {
 		oldest, end := r.buckets[0], r.buckets[1].start
-		if r.clock-end < keyRetentionMillis && total <= keyBytes {
+		if r.clock-end < r.kept() && total <= keyBytes {
 			break
 		}
 		total -= oldest.bytes
@@ -66,9 +75,9 @@ func (r *retention) roll(next uint64) (dropped []bucket, rolled bool) {
 // windowMillis is for how long back an outcome is certainly kept.
 func (r *retention) windowMillis() int64 {
 	if r.keptSince == 0 {
-		return keyRetentionMillis
+		return r.kept()
 	}
-	return min(keyRetentionMillis, r.clock-r.keptSince)
+	return min(r.kept(), r.clock-r.keptSince)
 }
 
 func (r *retention) append(dst []byte) []byte {

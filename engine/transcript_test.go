@@ -109,6 +109,10 @@ func (s *scene) command(t *testing.T, d *datadriven.TestData) string {
 		return s.outcome(strings.TrimSpace(d.Input))
 	case "assign":
 		return s.assign(d)
+	case "pass":
+		return s.pass(d)
+	case "settings":
+		return s.settings(d)
 	case "incarnation":
 		return s.incarnation(d)
 	case "tasks":
@@ -395,6 +399,35 @@ func (s *scene) incarnation(d *datadriven.TestData) string {
 	}
 	o := done[0].Verdicts[0].Outcome
 	return fmt.Sprintf("begun anew: %t, incarnation %d", o.Committed, s.machine.Position().Incarnation)
+}
+
+// pass orders entries that do nothing, a second after each other.
+func (s *scene) pass(d *datadriven.TestData) string {
+	var entries int
+	d.ScanArgs(s.t, "entries", &entries)
+	for range entries {
+		s.millis += 1000
+		s.apply(entry.AppendAssign(nil, &entry.Assign{Origin: s.origin(), TimeMillis: s.millis, Task: "none", Epoch: 1 << 40, Reason: entry.ReasonNormal}))
+	}
+	return fmt.Sprintf("keys kept %ds", s.machine.Position().KeyWindowMillis/1000)
+}
+
+func (s *scene) settings(d *datadriven.TestData) string {
+	e := entry.Settings{Origin: s.origin(), TimeMillis: s.millis}
+	var minutes int64
+	d.ScanArgs(s.t, "version", &e.Version)
+	d.ScanArgs(s.t, "minutes", &minutes)
+	e.KeyRetentionMillis = minutes * 60_000
+	s.index++
+	if err := s.machine.Apply(entry.Raw{Index: s.index, Cmd: entry.AppendSettings(nil, &e)}); err != nil {
+		s.t.Fatal(err)
+	}
+	done, err := s.machine.Commit()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	p := s.machine.Position()
+	return fmt.Sprintf("followed: %t, version %d, keys kept %ds", done[0].Verdicts[0].Outcome.Committed, p.Settings, p.KeyWindowMillis/1000)
 }
 
 // tasks shows the tasks and what is remembered of them.

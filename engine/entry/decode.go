@@ -44,7 +44,7 @@ func (r *Reader) Reset(cmd []byte) (Kind, error) {
 
 func known(kind Kind) bool {
 	switch kind {
-	case KindBatch, KindSchema, KindCheckpoint, KindBackfill, KindFinish, KindVerdict, KindLanguage, KindAssign, KindIncarnation:
+	case KindBatch, KindSchema, KindCheckpoint, KindBackfill, KindFinish, KindVerdict, KindLanguage, KindAssign, KindSettings, KindIncarnation:
 		return true
 	}
 	return false
@@ -142,6 +142,23 @@ func (r *Reader) Assign() (Assign, error) {
 	return a, r.bad
 }
 
+// Settings reads settings.
+func (r *Reader) Settings() (Settings, error) {
+	var s Settings
+	s.Origin, s.TimeMillis = r.origin()
+	s.Version = r.uvarint("version")
+	kept := r.uvarint("key retention")
+	if r.bad == nil && (s.Version == 0 || s.Version > math.MaxInt64) {
+		r.fail("version")
+	}
+	if r.bad == nil && (kept < MinKeyRetentionMillis || kept > MaxKeyRetentionMillis) {
+		r.fail("key retention")
+	}
+	s.KeyRetentionMillis = int64(kept)
+	r.end()
+	return s, r.bad
+}
+
 // Incarnation reads the beginning of an incarnation.
 func (r *Reader) Incarnation() (Incarnation, error) {
 	var i Incarnation
@@ -232,6 +249,8 @@ func Check(cmd []byte) error {
 		_, err = r.Language()
 	case KindAssign:
 		_, err = r.Assign()
+	case KindSettings:
+		_, err = r.Settings()
 	case KindIncarnation:
 		_, err = r.Incarnation()
 	case KindVerdict:

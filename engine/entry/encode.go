@@ -134,6 +134,12 @@ func AppendAssign(dst []byte, a *Assign) []byte {
 	return appendText(append(dst, byte(a.Reason)), a.Text)
 }
 
+// AppendSettings appends the encoded entry.
+func AppendSettings(dst []byte, s *Settings) []byte {
+	dst = appendOrigin(append(dst, Version, byte(KindSettings)), s.Origin, s.TimeMillis)
+	return binary.AppendUvarint(binary.AppendUvarint(dst, s.Version), uint64(s.KeyRetentionMillis))
+}
+
 // AppendIncarnation appends the encoded entry.
 func AppendIncarnation(dst []byte, i *Incarnation) []byte {
 	dst = appendOrigin(append(dst, Version, byte(KindIncarnation)), i.Origin, i.TimeMillis)

@@ -14,6 +14,7 @@ const (
 	KindVerdict    Kind = 6 // what a majority of the copies computed at a checkpoint
 	KindLanguage   Kind = 7 // the group goes on in another version of the language
 	KindAssign     Kind = 8 // a task is assigned to a node, or taken from it
+	KindSettings   Kind = 9 // what execution needs of the group's settings
 	KindBackfill   Kind = 4 // a schema change under way looks at some more rows
 	KindFinish     Kind = 5 // a schema change under way becomes the schema, or is given up
 )
@@ -37,6 +38,11 @@ const (
 	// MaxItemBytes is the largest encoded transaction: a document of the
 	// default limit of 4 MiB, typed, with room for the encoding.
 	MaxItemBytes = 5 << 20
+	// MaxKeyRetentionMillis bounds for how long keys are kept: their outcomes fill
+	// the disk, up to a bound, for a month at most. MinKeyRetentionMillis leaves room
+	// for retries.
+	MaxKeyRetentionMillis = 31 * 24 * 60 * 60 * 1000
+	MinKeyRetentionMillis = 60 * 1000
 	// MaxIncarnations bounds their number: each skips a million revisions.
 	MaxIncarnations = 1 << 40
 	// MaxCopies is the most copies that a verdict names: far more than a group has.
@@ -119,6 +125,18 @@ type Assign struct {
 	Epoch      uint64 // the group's last one plus one, or nothing happens
 	Reason     Reason
 	Text       string // why, in a sentence for people; at most MaxReasonBytes
+}
+
+// Settings is an entry with what execution needs of the group's settings: it reads
+// nothing that did not come through its own log (architecture.md, The catalog).
+type Settings struct {
+	Origin
+	TimeMillis int64
+	// Version is the catalog's revision at which they were read: above that of the
+	// group's last ones, or nothing happens.
+	Version uint64
+	// KeyRetentionMillis is for how long clients' keys are kept.
+	KeyRetentionMillis int64
 }
 
 // Incarnation is an entry that begins a group anew from one of its copies: what was

@@ -31,6 +31,7 @@ func golden() map[string][]byte {
 		"schema":      entry.AppendSchema(nil, &entry.Schema{Origin: origin, TimeMillis: 5, IfMatch: 3, IfBegun: 2, Document: []byte(`{"tables":{}}`)}),
 		"language":    entry.AppendLanguage(nil, &entry.Language{Origin: origin, TimeMillis: 8, Version: 2, IfMatch: 300}),
 		"assign":      entry.AppendAssign(nil, &entry.Assign{Origin: origin, TimeMillis: 7, Task: "sweep", Holder: 1 << 40, Epoch: 12, Reason: entry.ReasonRecovery, Text: "n1 is unavailable"}),
+		"settings":    entry.AppendSettings(nil, &entry.Settings{Origin: origin, TimeMillis: 9, Version: 12, KeyRetentionMillis: 3_600_000}),
 		"incarnation": entry.AppendIncarnation(nil, &entry.Incarnation{Origin: origin, TimeMillis: 9, Number: 300}),
 		"checkpoint":  entry.AppendCheckpoint(nil, &entry.Checkpoint{Origin: origin, TimeMillis: 6, ID: 99, Contents: entry.ContentsScrubbed}),
 		"verdict": entry.AppendVerdict(nil, &entry.Verdict{
@@ -103,7 +104,7 @@ func TestRestamp(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		back, err := entry.Restamp(nil, got, entry.Origin{Proposer: 0x0102030405060708, Sequence: 300}, map[string]int64{"schema": 5, "checkpoint": 6, "assign": 7, "backfill": 7, "finish": 8, "verdict": 7, "language": 8, "incarnation": 9}[name])
+		back, err := entry.Restamp(nil, got, entry.Origin{Proposer: 0x0102030405060708, Sequence: 300}, map[string]int64{"schema": 5, "checkpoint": 6, "assign": 7, "backfill": 7, "finish": 8, "verdict": 7, "language": 8, "settings": 9, "incarnation": 9}[name])
 		if err != nil || !bytes.Equal(back, cmd) || bytes.Equal(got, cmd) || entry.Check(got) != nil {
 			t.Errorf("%s: stamped and stamped back it is %x, was %x (%v)", name, back, cmd, err)
 		}
@@ -176,6 +177,12 @@ func reencode(t failer, cmd []byte) []byte {
 			t.Fatal(err)
 		}
 		return entry.AppendAssign(nil, &a)
+	case entry.KindSettings:
+		s, err := r.Settings()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return entry.AppendSettings(nil, &s)
 	case entry.KindIncarnation:
 		i, err := r.Incarnation()
 		if err != nil {

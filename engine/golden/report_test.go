@@ -101,6 +101,9 @@ func originOf(cmd []byte) (uint64, []entry.Item) {
 	case entry.KindFinish:
 		e, _ := r.Finish()
 		return e.Sequence, nil
+	case entry.KindSettings:
+		e, _ := r.Settings()
+		return e.Sequence, nil
 	case entry.KindAssign:
 		e, _ := r.Assign()
 		return e.Sequence, nil

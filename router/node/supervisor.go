@@ -25,6 +25,7 @@ import (
 type supervisor struct {
 	assigning atomic.Bool // assignments are being ordered
 	moving    atomic.Bool // the group is being handed over
+	telling   atomic.Bool // the group's settings are being ordered
 
 	mu      sync.Mutex
 	term    uint64    // in which it began
@@ -46,6 +47,7 @@ func (n *Node) superviseLoop() {
 		if !n.draining.Load() {
 			for _, c := range n.allCopies() {
 				if c.name != systemGroup && c.log != nil && c.log.IsLeader() && c.orderer.Load() != nil {
+					n.tellSettings(c)
 					n.supervise(c)
 				} else {
 					c.wish.Store(nil)

@@ -93,4 +93,10 @@ func TestGroupSettings(t *testing.T) {
 	if status, _, text := nodes[0].ask("PUT", "/v1/groups/none/settings", "application/json", []byte(`{}`)); status != 404 {
 		t.Errorf("a group that is not there: %d %s", status, text)
 	}
+	// What execution needs is copied into the group's log (architecture.md, The
+	// catalog): every copy keeps keys for as long from there on.
+	nodes[0].must("PUT", "/v1/groups/bank/settings", `{"key_retention": "1h"}`)
+	for _, n := range nodes {
+		n.until("keys are kept for an hour", func(g router.GroupStatus) bool { return g.KeyWindowSeconds == 3600 })
+	}
 }

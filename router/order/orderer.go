@@ -269,6 +269,10 @@ func rawForm(r *Request) (entry.Kind, []byte) {
 		l := *r.Language
 		l.Origin, l.TimeMillis = entry.Origin{}, 0
 		return entry.KindLanguage, entry.AppendLanguage(nil, &l)
+	case r.Settings != nil:
+		s := *r.Settings
+		s.Origin, s.TimeMillis = entry.Origin{}, 0
+		return entry.KindSettings, entry.AppendSettings(nil, &s)
 	case r.Assign != nil:
 		a := *r.Assign
 		a.Origin, a.TimeMillis = entry.Origin{}, 0

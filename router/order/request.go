@@ -43,6 +43,9 @@ type Request struct {
 	// Language, if set, is ordered in Item's place. Switching to what is spoken
 	// already does nothing.
 	Language *entry.Language
+	// Settings, if set, is ordered in Item's place. What comes twice does nothing the
+	// second time.
+	Settings *entry.Settings
 	// Assign, if set, is ordered in Item's place. An epoch is assigned once: one
 	// that comes twice is fenced the second time.
 	Assign *entry.Assign
