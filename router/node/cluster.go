@@ -146,6 +146,9 @@ func (n *Node) existing(ctx context.Context, cat *catalog, spec router.GroupSpec
 	if !same && (len(spec.Nodes) > 0 || g.copies != spec.Copies) {
 		return router.GroupStatus{}, false, &router.Problem{Code: "already_exists", Group: spec.Name, Detail: "the group exists with other copies"}
 	}
+	if err := g.differs(spec); err != nil {
+		return router.GroupStatus{}, false, err
+	}
 	status, err := n.waitForGroup(ctx, spec.Name)
 	return status, false, err
 }

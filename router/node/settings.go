@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"lockstep/engine/program"
@@ -100,6 +101,34 @@ func settingsProblem(group string, list []settings.Problem) error {
 	}
 	p.Detail = strings.Join(texts, "; ")
 	return p
+}
+
+// differs refuses a definition of a group that says something else than the present one:
+// other labels, which stay as they were given, or another value of a setting that it
+// names. Settings that it does not name may have been given since.
+func (g *groupRow) differs(spec router.GroupSpec) error {
+	exists := func(what, remedy string) error {
+		return &router.Problem{Code: "already_exists", Group: spec.Name, Detail: "the group exists with other " + what + ": " + remedy}
+	}
+	if !maps.Equal(g.labels, spec.Labels) {
+		return exists("labels", "ask for the same, or choose another name")
+	}
+	if len(spec.Settings) == 0 {
+		return nil
+	}
+	raw, err := json.Marshal(spec.Settings)
+	if err != nil {
+		return err
+	}
+	merged, problems := settings.Merge(g.settings, raw)
+	if problems != nil {
+		return under(settingsProblem(spec.Name, problems), "/settings")
+	}
+	asked, _ := settings.Parse(merged)
+	if other := settings.Differences(g.settingsOf(), asked); len(other) > 0 {
+		return exists("settings ("+strings.Join(other, ", ")+")", "lockstep group settings "+spec.Name+" NAME=VALUE changes one")
+	}
+	return nil
 }
 
 // under puts what is wrong with a part of a document in its place in the whole.

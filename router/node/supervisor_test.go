@@ -90,6 +90,21 @@ func TestGroupSettings(t *testing.T) {
 			t.Errorf("%s: %d %s", body, status, text)
 		}
 	}
+	// "Asking for what already is answers 200 with it; another definition under the same
+	// name is 409 already_exists."
+	for rest, want := range map[string]string{
+		``: "",
+		`, "settings": {"last_copy": "serve", "heartbeat": "50ms"}`:                       "",
+		`, "settings": {"replace_after": "1m"}`:                                           "", // the default
+		`, "settings": {"last_copy": "stop", "heartbeat": "50ms", "replace_after": "2m"}`: "last_copy, replace_after",
+		`, "settings": {"heartbeat": null}`:                                               "heartbeat",
+		`, "labels": {"app": "bank"}`:                                                     "labels",
+	} {
+		status, _, text := nodes[0].ask("POST", "/v1/groups", "application/json", []byte(`{"name": "bank", "nodes": ["n1", "n2", "n3"]`+rest+`}`))
+		if want == "" && status != 200 || want != "" && (status != 409 || !strings.Contains(text, `"code":"already_exists"`) || !strings.Contains(text, want)) {
+			t.Errorf("made again with %s: %d %s", rest, status, text)
+		}
+	}
 	if status, _, text := nodes[0].ask("PUT", "/v1/groups/none/settings", "application/json", []byte(`{}`)); status != 404 {
 		t.Errorf("a group that is not there: %d %s", status, text)
 	}

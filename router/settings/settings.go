@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -195,6 +196,29 @@ func (s Settings) MarshalJSON() ([]byte, error) {
 		out[f.key] = f.show(&s)
 	}
 	return json.Marshal(out)
+}
+
+// Differences are the names of the settings whose values differ, in their order.
+func Differences(a, b Settings) (names []string) {
+	for _, f := range forms() {
+		if !sameValue(f.show(&a), f.show(&b)) {
+			names = append(names, f.key)
+		}
+	}
+	return names
+}
+
+// sameValue compares what two settings are shown as, whatever spaces and order of keys
+// they were written with.
+func sameValue(a, b any) bool {
+	var values [2]any
+	for i, v := range []any{a, b} {
+		raw, err := json.Marshal(v)
+		if err != nil || json.Unmarshal(raw, &values[i]) != nil {
+			return false
+		}
+	}
+	return reflect.DeepEqual(values[0], values[1])
 }
 
 // Span writes a duration as users do: 24h, 60s, 100ms.
