@@ -151,7 +151,8 @@ func (c *catalog) nodeName(id txlog.NodeID) string {
 	return id.String()
 }
 
-// readCatalog reads the catalog from a copy of the system group.
+// readCatalog reads the catalog from a copy of the system group. With an error comes
+// what was read before it, if anything.
 func readCatalog(p *partition.Partition) (*catalog, error) {
 	v, err := p.View()
 	if err != nil {
@@ -170,7 +171,7 @@ func readCatalog(p *partition.Partition) (*catalog, error) {
 		{"removed_nodes", c.addRemoved}, {"tasks", c.addTask}, {"policies", c.addPolicy}, {"tokens", c.addToken},
 	} {
 		if err := eachRow(v, t.table, t.add); err != nil {
-			return nil, fmt.Errorf("read the catalog: %w", err)
+			return c, fmt.Errorf("read the catalog: %w", err)
 		}
 	}
 	slices.SortFunc(c.nodes, func(a, b nodeRow) int { return strings.Compare(a.name, b.name) })

@@ -41,7 +41,9 @@ func (n *Node) CatchUp(ctx context.Context) error {
 	if _, err := n.systemCopy().log.ReadIndex(ctx); err != nil {
 		return &router.Problem{Code: "starting", Detail: "this node can't tell yet which groups there are: no majority of the cluster's catalog answers"}
 	}
-	n.refresh()
+	if err := n.reread(); err != nil {
+		return &router.Problem{Code: "unavailable", Detail: fmt.Sprintf("this node can't tell which groups there are: %v; start it with the program that the others run, or ask another node", err)}
+	}
 	return nil
 }
 

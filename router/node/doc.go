@@ -19,6 +19,11 @@
 // every step can be repeated, so that a crash in the middle leads on. What is
 // wished stands in the catalog; what is, in a group's log and membership.
 //
+// A catalog that a node's program can't read, for a later one wrote it, wishes nothing:
+// copies that are open go on, none is opened or ended, and the node says why. Nothing is
+// wiped but by a catalog that has all that was acknowledged and knows the node. A task or
+// a policy that can't be read is left aside by itself.
+//
 // A program that knows a later catalog gives the cluster its schema when a node of it
 // leads the system group (catalogVersion); nodes of earlier programs go on with it.
 //

@@ -136,6 +136,16 @@ func PutPolicy(ctx context.Context, n *Node, name, document string) error {
 	return err
 }
 
+// EditCatalog orders a transaction on the catalog, with the parameter row.
+func EditCatalog(ctx context.Context, n *Node, row any, steps ...any) error {
+	doc, err := json.Marshal(map[string]any{"steps": steps, "params": map[string]any{"row": row}})
+	if err != nil {
+		return err
+	}
+	_, err = n.systemCopy().execute(ctx, doc)
+	return err
+}
+
 // VoterPatience has another node vote in the system group soon in place of one that is
 // away.
 func VoterPatience(c *Config, d time.Duration) { c.voterPatience = d }

@@ -35,9 +35,9 @@ func (n *Node) reconcileLoop() {
 // has waited for that for long enough. What it has on disk may name replicas that were
 // replaced since it stopped: a group that was rebuilt from another copy must not get a
 // majority of old ones together.
-func (n *Node) knowsCatalog(ctx context.Context) bool {
+func (n *Node) knowsCatalog(ctx context.Context) (bool, error) {
 	if n.caughtUp {
-		return true
+		return true, nil
 	}
 	if n.begun.IsZero() {
 		n.begun = time.Now()
@@ -45,11 +45,14 @@ func (n *Node) knowsCatalog(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, catalogPatience)
 	defer cancel()
 	err := n.CatchUp(ctx)
+	if unreadable := n.reread(); unreadable != nil {
+		return false, unreadable
+	}
 	n.caughtUp = err == nil || time.Since(n.begun) >= catalogPatience
 	if err != nil && n.caughtUp {
 		n.cfg.Log.Warn("the catalog has no majority: the copies are opened as it was last known here")
 	}
-	return n.caughtUp
+	return n.caughtUp, nil
 }
 
 // tendLoop does what the system group's leader does, whenever the catalog changes and
@@ -88,10 +91,12 @@ func (n *Node) isReady() bool {
 func (n *Node) reconcile(ctx context.Context, sys *copyOf) error {
 	ctx, cancel := context.WithTimeout(ctx, catalogWait)
 	defer cancel()
-	if !n.knowsCatalog(ctx) {
-		return nil
+	if knows, err := n.knowsCatalog(ctx); err != nil || !knows {
+		return err
 	}
-	n.refresh()
+	if err := n.reread(); err != nil {
+		return err // nothing is done by what was read before, or by nothing at all
+	}
 	cat := n.catalog.Load()
 	if _, removed := cat.removed[n.id]; removed {
 		n.fatal(n.removedError())
@@ -127,27 +132,44 @@ func (n *Node) reconcile(ctx context.Context, sys *copyOf) error {
 	return nil
 }
 
-// refresh reads the catalog anew and lets the network know where nodes are.
+// refresh reads the catalog anew where what follows can go by the last one that could
+// be read.
 func (n *Node) refresh() {
+	if err := n.reread(); err != nil {
+		n.cfg.Log.Warn("the last catalog that could be read goes on", "error", err)
+	}
+}
+
+// reread reads the catalog anew and lets the network know where nodes are. Where it
+// can't be read it stays as it was read last, which a caller that ends or begins
+// something must not go by.
+func (n *Node) reread() error {
 	n.reading.Lock()
 	defer n.reading.Unlock()
 	sys := n.systemCopy()
 	if sys.part.Position().Revision <= n.catalog.Load().revision {
-		return // a copy that was opened anew may have to catch up first
+		return nil // a copy that was opened anew may have to catch up first
 	}
 	c, err := readCatalog(sys.part)
-	if err != nil {
-		n.cfg.Log.Warn("the catalog can't be read", "error", err)
-		return
+	if c != nil { // those nodes are needed even to mend what can't be read
+		for _, row := range c.nodes {
+			if row.id != n.id {
+				n.peers.Learn(uint64(row.id), row.raft)
+			}
+		}
 	}
-	for _, row := range c.nodes {
-		if row.id != n.id {
-			n.peers.Learn(uint64(row.id), row.raft)
+	if err != nil {
+		return err
+	}
+	for _, t := range c.tasks {
+		if before, ok := n.catalog.Load().task(t.name); t.unreadable != nil && (!ok || before.version != t.version) {
+			n.cfg.Log.Error("a task can't be read by this program: it stays with whom it is, and this node does not run it", "task", t.name, "reason", t.unreadable)
 		}
 	}
 	n.catalog.Store(c)
 	n.lookAtTasks()
 	n.watchNodes(c)
+	return nil
 }
 
 // startMissing starts the copies that should be here and are not. One that has nothing

@@ -139,7 +139,7 @@ func (n *Node) leaseOver() time.Duration {
 func groupTasks(cat *catalog, group string) []placement.Task {
 	out := []placement.Task{{Name: policy.TaskVerify}, {Name: policy.TaskBackup}}
 	for _, t := range cat.tasks {
-		if t.group == group {
+		if t.group == group && t.unreadable == nil {
 			out = append(out, placement.Task{Name: t.name, Labels: t.definition.Labels})
 		}
 	}

@@ -30,14 +30,16 @@ type taskRow struct {
 	name, group string
 	version     uint64 // the revision that wrote it
 	definition  *tasks.Definition
+	unreadable  error // why this program can't tell what the definition says
 }
 
 func (c *catalog) addTask(row value.Value) error {
 	t := taskRow{name: text(row, "name"), group: text(row, "group"), version: uint64(number(row, "version"))}
-	var err error
-	t.definition, err = tasks.Stored([]byte(text(row, "definition")))
+	if t.definition, t.unreadable = tasks.Stored([]byte(text(row, "definition"))); t.unreadable != nil {
+		t.definition = &tasks.Definition{} // nothing to run, and nothing else of the catalog is lost for it
+	}
 	c.tasks = append(c.tasks, t)
-	return err
+	return nil
 }
 
 // task finds an application's task; the tasks are in the order of their names.

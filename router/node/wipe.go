@@ -36,6 +36,9 @@ func (n *Node) dropOld(ctx context.Context) error {
 		}
 		cat = n.catalog.Load()
 	}
+	if _, known := cat.node(n.id); !known {
+		return nil // it says nothing of this node yet, or any more: no ground to wipe anything
+	}
 	for _, c := range n.allCopies() {
 		if c.name != systemGroup && !n.keeps(cat, localReplica{c.shard, c.log.Replica()}) {
 			if err := n.retire(ctx, c); err != nil {
