@@ -87,6 +87,10 @@ type Config struct {
 	// voterPatience is after how long without an answer another node votes in the system group in
 	// place of one; tests have less of it.
 	voterPatience time.Duration
+	// aloneWait is limits.go's; tests have less of it.
+	aloneWait time.Duration
+	// snapshotEntries is txlog.Config's, where 0 is its default; tests have logs shortened early.
+	snapshotEntries uint64
 	// language makes the environment of the language; nil is lang.NewEnv, and tests have a node know a
 	// version that no program has.
 	language func() (*lang.Env, error)

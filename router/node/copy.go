@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"sync/atomic"
 
@@ -27,6 +26,7 @@ type copyOf struct {
 	catalogs   catalogs
 	counted    atomic.Pointer[rowCount]
 	pace       pace
+	transfer   transfer
 	announced  announcements
 	supervisor supervisor
 	wish       atomic.Pointer[wish] // nil: the primary is as the policies want it
@@ -78,7 +78,7 @@ func (n *Node) startCopy(name string, cfg txlog.GroupConfig) (*copyOf, error) {
 		n.fatal(err) // trying again would not help
 		return nil, err
 	}
-	cfg.StateMachine = logMachine{c.part}
+	cfg.StateMachine = logMachine{c.part, &c.transfer}
 	if n.cfg.plant != nil {
 		cfg.StateMachine = n.cfg.plant(name, cfg.StateMachine)
 	}
@@ -123,28 +123,6 @@ func (n *Node) feed(c *copyOf) {
 			return
 		}
 	}
-}
-
-// logMachine is a partition as the log wants it: what ends because the log asked
-// for it is called so.
-type logMachine struct{ *partition.Partition }
-
-func (m logMachine) SaveSnapshot(prepared any, w io.Writer, stop <-chan struct{}) error {
-	return stopped(m.Partition.SaveSnapshot(prepared, w, stop))
-}
-
-func (m logMachine) RecoverFromSnapshot(r io.Reader, stop <-chan struct{}) error {
-	return stopped(m.Partition.RecoverFromSnapshot(r, stop))
-}
-
-func stopped(err error) error {
-	if errors.Is(err, partition.ErrDiverged) {
-		return fmt.Errorf("%w: %w", txlog.ErrUnfit, err)
-	}
-	if errors.Is(err, store.ErrStopped) {
-		return fmt.Errorf("%w: %w", txlog.ErrStopped, err)
-	}
-	return err
 }
 
 // applied hands verdicts to those who wait. Before the orderer is made nobody

@@ -4,7 +4,9 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"io"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"lockstep/engine/entry"
@@ -25,6 +27,50 @@ func Plant(cfg *Config, group string, change func(cmd []byte) []byte) {
 		return planted{sm, change}
 	}
 }
+
+// Slow has a node's snapshots of a group last: each that is written or taken in waits
+// for so long at its first byte. A newcomer is given up after alone, and a log is
+// shortened after some entries.
+func Slow(cfg *Config, group string, wait, alone time.Duration) {
+	cfg.aloneWait, cfg.snapshotEntries = alone, 10
+	cfg.plant = func(name string, sm txlog.StateMachine) txlog.StateMachine {
+		if name != group {
+			return sm
+		}
+		return slow{sm, wait}
+	}
+}
+
+type slow struct {
+	txlog.StateMachine
+	wait time.Duration
+}
+
+func (s slow) SaveSnapshot(fixed any, w io.Writer, stop <-chan struct{}) error {
+	return s.StateMachine.SaveSnapshot(fixed, late{Writer: w, once: s.once(stop)}, stop)
+}
+
+func (s slow) RecoverFromSnapshot(r io.Reader, stop <-chan struct{}) error {
+	return s.StateMachine.RecoverFromSnapshot(late{Reader: r, once: s.once(stop)}, stop)
+}
+
+func (s slow) once(stop <-chan struct{}) func() {
+	return sync.OnceFunc(func() {
+		select {
+		case <-time.After(s.wait):
+		case <-stop:
+		}
+	})
+}
+
+type late struct {
+	io.Reader
+	io.Writer
+	once func()
+}
+
+func (l late) Read(b []byte) (int, error)  { l.once(); return l.Reader.Read(b) }
+func (l late) Write(b []byte) (int, error) { l.once(); return l.Writer.Write(b) }
 
 // Halt has the node stop before a step of building a copy anew, while on is true:
 // replace (naming a new replica in the catalog) or aside (moving the old data). It

@@ -130,6 +130,9 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if cfg.voterPatience == 0 {
 		cfg.voterPatience = voterPatience
 	}
+	if cfg.aloneWait == 0 {
+		cfg.aloneWait = aloneWait
+	}
 	if cfg.catalogSchema == nil {
 		cfg.catalogSchema, cfg.catalogVersion = catalogSchema, catalogVersion
 	}
@@ -247,7 +250,7 @@ func (n *Node) openLog() error {
 	}
 	n.host, err = txlog.Open(txlog.Config{
 		Dir: filepath.Join(n.folder.dir, raftDir), NodeID: n.id, Peers: n.peers,
-		Profile: profile, Log: n.cfg.Log, OnFatal: n.fatal,
+		Profile: profile, Log: n.cfg.Log, OnFatal: n.fatal, SnapshotEntries: n.cfg.snapshotEntries,
 	})
 	if err != nil {
 		return fmt.Errorf("open the logs: %w", err)

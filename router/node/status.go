@@ -51,6 +51,8 @@ type copyReport struct {
 	Term        uint64 `json:"term,omitempty"`
 	Keys        int64  `json:"key_window_seconds"`
 	Replica     uint64 `json:"replica"`
+	// Receiving is set while a snapshot that came is being taken in.
+	Receiving bool `json:"receiving,omitempty"`
 	// SizeBytes is the copy on disk, ApplyRate the revisions that it reaches a second.
 	SizeBytes int64   `json:"size_bytes,omitempty"`
 	ApplyRate float64 `json:"apply_rate,omitempty"`
@@ -194,7 +196,7 @@ func (n *Node) report() nodeReport {
 	}
 	for _, c := range n.allCopies() {
 		pos := c.part.Position()
-		report := copyReport{Revision: pos.Revision, Incarnation: pos.Incarnation, Schema: pos.Schema, Keys: pos.KeyWindowMillis / 1000, Change: c.schemaChange()}
+		report := copyReport{Revision: pos.Revision, Incarnation: pos.Incarnation, Schema: pos.Schema, Keys: pos.KeyWindowMillis / 1000, Change: c.schemaChange(), Receiving: c.transfer.receiving.Load() > 0}
 		if leader, term, ok := c.log.Leader(); ok {
 			report.Leader, report.Term = leader.String(), term
 		}

@@ -196,13 +196,14 @@ func (n *Node) letIn(ctx context.Context, c *copyOf, p partitionRow) error {
 // promote gives their vote to those who have reached what this copy had a while
 // ago.
 func (n *Node) promote(ctx context.Context, c *copyOf, g *guard, cat *catalog, members *txlog.Membership) error {
+	sent := n.isSent(c, members)
 	n.guarding.Lock()
 	mark, marked := g.mark, g.marked
 	g.mark, g.marked = c.part.Position().Revision, true
-	if !marked {
+	if !marked || sent {
 		g.waiting = time.Now()
 	}
-	alone := len(g.voters) == 1 && time.Since(g.waiting) > aloneWait
+	alone := len(g.voters) == 1 && time.Since(g.waiting) > n.cfg.aloneWait
 	n.guarding.Unlock()
 	for _, m := range members.Members {
 		report, ok := n.reportOf(m.Node)
