@@ -332,10 +332,10 @@ func recoverGroup(cat *catalog, g groupRow, p *planned, by string, now time.Time
 		params[param] = row.node.String()
 		key := []string{"params.group", "params." + param}
 		switch {
+		case row.node == p.at: // whatever was asked for it before: it has the group now
+			steps = append(steps, step{"update": step{"table": "partitions", "key": key, "set": step{"replica": "1", "first": "1", "state": "''", "replaces": "''"}}})
 		case row.kind == kindWitness || row.leaving:
 			steps = append(steps, step{"delete": step{"table": "partitions", "key": key}})
-		case row.node == p.at:
-			steps = append(steps, step{"update": step{"table": "partitions", "key": key, "set": step{"replica": "1", "first": "1", "state": "''", "replaces": "''"}}})
 		default:
 			steps = append(steps, step{"update": step{"table": "partitions", "key": key, "set": step{"replica": fmt.Sprint(next), "first": "0", "state": "''", "replaces": "''"}}})
 			next++

@@ -189,6 +189,9 @@ func (n *Node) comesBack(r localReplica) bool {
 	if i < 0 {
 		return false
 	}
+	if cat.groups[i].shard != r.shard {
+		return true // what it had may be missed, also where the copy was to leave
+	}
 	p, mine := cat.partition(cat.groups[i].name, n.id)
 	return mine && p.kind == kindData && !p.leaving
 }
