@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"lockstep/engine/entry"
@@ -66,6 +67,7 @@ func (n *Node) taskLoop() {
 	tick := time.NewTicker(taskLook)
 	defer tick.Stop()
 	before := map[tasks.Key]bool{}
+	var taking atomic.Bool // tasks are being taken back
 	for {
 		if !n.draining.Load() {
 			held, lost := n.heldTasks(before)
@@ -75,7 +77,13 @@ func (n *Node) taskLoop() {
 			for _, h := range held {
 				before[h.Key] = true
 			}
-			n.takeBackDeleted()
+			// It waits for the catalog's majority, and what runs here must not wait for that.
+			if left := n.deletedTasks(); len(left) > 0 && taking.CompareAndSwap(false, true) {
+				n.work.Go(func() {
+					defer taking.Store(false)
+					n.takeBack(left)
+				})
+			}
 		}
 		select {
 		case <-n.recheck:
@@ -93,9 +101,9 @@ func (n *Node) heldTasks(before map[tasks.Key]bool) (held []tasks.Held, lost map
 	for _, c := range n.allCopies() {
 		for _, t := range c.part.Tasks().List {
 			key := tasks.Key{Group: c.name, Task: t.Name}
-			row, defined := cat.task(tasks.SlotOf(t.Name))
+			row, defined := cat.taskOf(c.name, tasks.SlotOf(t.Name))
 			switch {
-			case t.Holder == uint64(n.id) && defined && row.group == c.name:
+			case t.Holder == uint64(n.id) && defined:
 				held = append(held, tasks.Held{
 					Key: key, Epoch: t.Epoch, Reason: t.Reason.String(), Definition: row.definition, Version: row.version,
 				})
@@ -110,30 +118,65 @@ func (n *Node) heldTasks(before map[tasks.Key]bool) (held []tasks.Held, lost map
 	return held, lost
 }
 
-// takeBackDeleted takes tasks that were deleted from their holders, in the groups
-// that this node leads.
-func (n *Node) takeBackDeleted() {
+// taskOf finds an application's task in a group.
+func (c *catalog) taskOf(group, name string) (taskRow, bool) {
+	row, ok := c.task(name)
+	return row, ok && row.group == group
+}
+
+// heldPlace is a place of a task in the log of a group.
+type heldPlace struct {
+	copy *copyOf
+	slot string
+}
+
+// deletedTasks are the tasks that somebody holds in a group that this node leads and
+// that are none of the group any more: deleted, or defined anew in another group.
+func (n *Node) deletedTasks() (left []heldPlace) {
+	cat := n.catalog.Load()
 	for _, c := range n.allCopies() {
 		if c.log == nil || !c.log.IsLeader() || c.orderer.Load() == nil {
 			continue
 		}
 		for _, t := range c.part.Tasks().List {
 			name := tasks.SlotOf(t.Name)
-			if _, defined := n.catalog.Load().task(name); t.Holder == 0 || defined || tasks.BuiltIn(name) {
-				continue
-			}
-			ctx, cancel := context.WithTimeout(n.ctx, assignWait)
-			// The catalog as it was read here may be older than the task.
-			err := n.CatchUp(ctx)
-			if _, defined := n.catalog.Load().task(name); err == nil && !defined {
-				_, err = n.assign(ctx, c, c.part.Tasks().Epoch, entry.Assign{Task: t.Name, Reason: entry.ReasonShutdown, Text: "the task was deleted"})
-			}
-			cancel()
-			if err != nil && n.ctx.Err() == nil {
-				n.cfg.Log.Info("a deleted task is not taken back yet", "group", c.name, "task", t.Name, "reason", err)
+			if _, defined := cat.taskOf(c.name, name); t.Holder != 0 && !defined && !tasks.BuiltIn(name) {
+				left = append(left, heldPlace{c, t.Name})
 			}
 		}
 	}
+	return left
+}
+
+// takeBack takes deleted tasks from their holders.
+func (n *Node) takeBack(left []heldPlace) {
+	ctx, cancel := context.WithTimeout(n.ctx, assignWait)
+	// The catalog as it was read here may be older than the task.
+	err := n.CatchUp(ctx)
+	cancel()
+	for _, p := range left {
+		if n.ctx.Err() != nil {
+			return
+		}
+		if _, defined := n.catalog.Load().taskOf(p.copy.name, tasks.SlotOf(p.slot)); err == nil && !defined {
+			err = n.takeBackOne(p)
+		}
+		if err != nil {
+			n.cfg.Log.Info("a deleted task is not taken back yet", "group", p.copy.name, "task", p.slot, "reason", err)
+			return
+		}
+	}
+}
+
+func (n *Node) takeBackOne(p heldPlace) error {
+	ctx, cancel := context.WithTimeout(n.ctx, assignWait)
+	defer cancel()
+	now := p.copy.part.Tasks()
+	if t, ok := now.Find(p.slot); !ok || t.Holder == 0 {
+		return nil
+	}
+	_, err := n.assign(ctx, p.copy, now.Epoch, entry.Assign{Task: p.slot, Reason: entry.ReasonShutdown, Text: "the task was deleted"})
+	return err
 }
 
 // stopTasks ends what runs here and gives it back, before the node's groups are
