@@ -117,7 +117,7 @@ func checkSpec(spec router.GroupSpec) error {
 
 // chooseNodes finds the nodes that a new group's copies go to.
 func (n *Node) chooseNodes(cat *catalog, spec router.GroupSpec) ([]nodeRow, error) {
-	c := n.judged(cat)
+	c := n.placing(cat, spec.Labels)
 	chosen, refusal := c.On(spec.Name, spec.Nodes)
 	if len(spec.Nodes) == 0 {
 		chosen, refusal = c.New(spec.Name, spec.Copies)

@@ -122,7 +122,7 @@ func (n *Node) evacuate(ctx context.Context, sys *copyOf, g groupRow, row nodeRo
 			return "", nil // under way
 		}
 	}
-	c := n.judged(cat)
+	c := n.placing(cat, nil)
 	var to plan.Node
 	if row.successor != 0 {
 		next, ok := cat.node(row.successor)

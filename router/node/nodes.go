@@ -74,7 +74,7 @@ func (n *Node) detailOf(name string) router.NodeDetail {
 // DrainNode takes a node out of service.
 func (n *Node) DrainNode(ctx context.Context, node string, partitions, wait bool) (router.NodeDetail, error) {
 	_, err := n.change(ctx, func(cat *catalog) (map[string]any, error) {
-		if err := orNil(n.judged(cat).Drain(node, partitions)); err != nil {
+		if err := orNil(n.placing(cat, nil).Drain(node, partitions)); err != nil {
 			return nil, err
 		}
 		row, _ := cat.named(node)

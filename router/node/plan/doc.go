@@ -7,5 +7,8 @@
 // takes a group's last copy, or leaves it without a majority that answers. How a
 // change is then made, step by step, is not known here.
 //
-// It never changes anything, asks nobody, and has no clock.
+// Where a copy goes that nobody named a node for is for policies to say first
+// (Cluster.Rank); among nodes of one score, for the zones.
+//
+// It never changes anything, asks nobody but Rank, and has no clock.
 package plan

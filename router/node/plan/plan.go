@@ -38,6 +38,17 @@ type Cluster struct {
 	Nodes   []Node
 	Groups  []Group
 	Catalog []Copy // of the system group
+
+	// Rank asks the policies where a group's next copy goes, in whose stead the one on
+	// from is (0: none). Nil: all nodes are alike.
+	Rank func(g *Group, from uint64) Ranking
+}
+
+// Ranking is what the policies say of the nodes that a group's next copy may go to.
+type Ranking struct {
+	Policy  string             // the one that decides
+	Scores  map[uint64]float64 // by node: the highest comes first
+	Refused map[uint64]string  // why a node may have none
 }
 
 // Refusal says why a change is not made, and what to do instead.

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -133,5 +134,39 @@ func TestPlaces(t *testing.T) {
 	}
 	if _, r := c.New("orders", 6); r == nil || r.Code != plan.TooFewNodes {
 		t.Errorf("six copies have a place: %v", r)
+	}
+}
+
+// "A policy for the task copy tells where new copies go": a score comes before the spread
+// over zones, which decides among equals; who is refused gets none, and is told of.
+func TestPlacesByPolicy(t *testing.T) {
+	c := sample()
+	scores, refused := map[uint64]float64{4: 5}, map[uint64]string{}
+	var asked []string
+	c.Rank = func(g *plan.Group, from uint64) plan.Ranking {
+		asked = append(asked, fmt.Sprintf("%s %d from %d", g.Name, len(g.Copies), from))
+		return plan.Ranking{Policy: "there", Scores: scores, Refused: refused}
+	}
+	if n, r := c.Place("bank", 1); r != nil || n.Name != "n4" {
+		t.Errorf("the copy goes to %s (%v), not where it is wanted most", n.Name, r)
+	}
+	scores[5] = 5
+	if n, r := c.Place("bank", 1); r != nil || n.Name != "n5" {
+		t.Errorf("of two with one score it goes to %s (%v), not to the zone without one", n.Name, r)
+	}
+	refused[5] = "require fails: node.labels.disk == 'ssd'"
+	if n, r := c.Place("bank", 1); r != nil || n.Name != "n4" {
+		t.Errorf("the copy goes to %s (%v), where it may not", n.Name, r)
+	}
+	refused[4] = "require fails: node.labels.disk == 'ssd'"
+	if r := c.Drain("n1", true); r == nil || r.Code != plan.TooFewNodes || !strings.Contains(r.Detail, "the policy there refuses n4: require fails: node.labels.disk == 'ssd'; n5: ") {
+		t.Errorf("a drain has a place: %v", r)
+	}
+	asked = nil
+	if _, r := c.New("orders", 4); r == nil || !strings.Contains(r.Detail, "3 of the cluster's 5") || !strings.Contains(r.Detail, "the policy there refuses n4") {
+		t.Errorf("four copies have a place: %v", r)
+	}
+	if got := strings.Join(asked, ", "); got != "orders 0 from 0, orders 1 from 0, orders 2 from 0, orders 3 from 0" {
+		t.Errorf("the policies were asked with %s", got)
 	}
 }
