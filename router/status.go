@@ -134,7 +134,7 @@ func groupTroubles(g *GroupStatus) (out []Trouble) {
 	for _, t := range g.Tasks {
 		if t.Holder == "" && t.Why != "" && t.Reason != "shutdown" {
 			add(Warning, fmt.Sprintf("nobody holds the task %s of %s: %s", t.Task, g.Name, t.Why), "what it does is not done",
-				fmt.Sprintf("lockstep policy explain %s %s tells of each node why it can't", g.Name, t.Task))
+				fmt.Sprintf("lockstep policy explain %s --group %s tells of each node why it can't", t.Task, g.Name))
 		}
 	}
 	return out
