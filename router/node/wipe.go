@@ -81,7 +81,9 @@ func (n *Node) keeps(cat *catalog, r localReplica) bool {
 	p, mine := cat.partition(cat.groups[i].name, n.id)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return mine && (p.replica == r.replica && !p.away || n.condemned[replicaName(r.shard, r.replica)])
+	// One that is away may still have its vote: when it is out, the catalog gives it
+	// another replica (package lastcopy).
+	return mine && (p.replica == r.replica || n.condemned[replicaName(r.shard, r.replica)])
 }
 
 // retire stops a copy that has left its group, or whose group is gone. Requests that

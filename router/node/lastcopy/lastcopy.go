@@ -65,7 +65,7 @@ type Step struct {
 // Next names the step that is due.
 func Next(g *Group) Step {
 	for _, c := range g.Copies {
-		if c.Away && c.Silent == 0 {
+		if c.Away && c.Silent == 0 && !c.Member { // as long as it is one its data must stay
 			return Step{Do: Return, Node: c.Node, Why: fmt.Sprintf("node %s is back", c.Name)}
 		}
 	}

@@ -174,6 +174,11 @@ func TestOneStepAtATime(t *testing.T) {
 	if s := lastcopy.Next(&g); s.Do != lastcopy.Nothing {
 		t.Errorf("a copy that was replaced is still a member: %+v", s)
 	}
+	g.Copies[2].Silent = 0
+	if s := lastcopy.Next(&g); s.Do != lastcopy.Nothing {
+		t.Errorf("it is back, and still a member: its data must stay until it is none: %+v", s)
+	}
+	g.Copies[2].Silent = time.Hour
 	g.Copies[2].Member, g.Copies[2].Votes = false, false
 	g.Copies[3].Member, g.Copies[3].Votes = false, false
 	if s := lastcopy.Next(&g); s.Do != lastcopy.Nothing {
