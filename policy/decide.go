@@ -30,6 +30,10 @@ type Decision struct {
 	// Recheck is after which time hold no longer stands in the way of a better
 	// candidate; 0: nothing waits for that.
 	Recheck time.Duration
+
+	// Failures counts the expressions that failed while it was decided: require of
+	// candidates that nothing else excluded, and prefer of those that were left.
+	Failures int
 }
 
 // Slot is one holder of a task: the first is the task itself, the second task#2
@@ -88,6 +92,9 @@ func (p *Policy) decide(in *Input, list []judged) *Decision {
 	c.Best = make([]string, len(c.ranked))
 	for i, j := range c.ranked {
 		c.Best[i] = j.Node.Name
+	}
+	for i := range list {
+		c.Failures += list[i].failures
 	}
 	c.Count = p.holders(in, len(c.ranked))
 	c.Slots = make([]Slot, max(c.Count, len(in.Holders)))

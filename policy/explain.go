@@ -106,23 +106,6 @@ func (p *Policy) explain(j *judged) CandidateExplanation {
 	return c
 }
 
-// Failures counts the expressions that failed, for a metric.
-func (e *Explanation) Failures() (n int) {
-	for _, c := range e.Candidates {
-		for _, r := range c.Require {
-			if r.Error != "" {
-				n++
-			}
-		}
-		for _, p := range c.Prefer {
-			if p.Error != "" {
-				n++
-			}
-		}
-	}
-	return n
-}
-
 func (e *evaluated) shown() (json.RawMessage, string) {
 	if e.fault != nil {
 		return nil, e.fault.Message()

@@ -62,8 +62,8 @@ func TestBudget(t *testing.T) {
 		t.Fatal(problems)
 	}
 	in, _ := ParseInput([]byte("task: mailer\nnodes: {n1: {}}"))
-	_, e := s.set.With(p).Explain(in)
-	if c := e.Candidates[0]; c.Eligible || c.Require[0].Error == "" || e.Failures() != 1 {
+	d, e := s.set.With(p).Explain(in)
+	if c := e.Candidates[0]; c.Eligible || c.Require[0].Error == "" || d.Failures != 1 {
 		t.Errorf("%+v", c)
 	}
 }

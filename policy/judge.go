@@ -16,6 +16,7 @@ type judged struct {
 	*Candidate
 	excluded string // why it can't be chosen, whatever the policy says; or the require that fails
 	score    float64
+	failures int // of expressions, as long as it could be chosen
 
 	require, prefer []evaluated // for an explanation alone
 }
@@ -108,6 +109,9 @@ func (p *Policy) evaluate(in *Input, j *judged, f *lang.Frame, explain bool) {
 		if explain {
 			j.require = append(j.require, evaluated{value: v, fault: fault})
 		}
+		if j.eligible() && (fault != nil || v.Kind() != value.Bool) {
+			j.failures++
+		}
 		if ok := fault == nil && v.Kind() == value.Bool && v.Bool(); !ok && j.eligible() {
 			j.excluded = "require fails: " + p.Require[i]
 			if fault != nil {
@@ -120,6 +124,9 @@ func (p *Policy) evaluate(in *Input, j *judged, f *lang.Frame, explain bool) {
 	}
 	for i, x := range p.prefer {
 		v, fault := x.Eval(f)
+		if j.eligible() && (fault != nil || v.Kind() != value.Bool && !v.IsNumber()) {
+			j.failures++
+		}
 		share := 0.0
 		if fault == nil {
 			share = shareOf(v)

@@ -27,7 +27,7 @@ func newCheckMetrics() checkMetrics {
 // registry is where the node's metrics are, its front's included.
 func (n *Node) registry() (*prometheus.Registry, error) {
 	r := prometheus.NewRegistry()
-	for _, c := range []prometheus.Collector{n.checks.checkpoints, n.checks.verdicts, n.checks.divergences, newScrubMetrics(n)} {
+	for _, c := range []prometheus.Collector{n.checks.checkpoints, n.checks.verdicts, n.checks.divergences, n.policies.failures, newScrubMetrics(n)} {
 		if err := r.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

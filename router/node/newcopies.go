@@ -22,7 +22,8 @@ func (n *Node) placing(cat *catalog, labels map[string]string) *plan.Cluster {
 // on from does not count: the new one is in its place.
 func (n *Node) rankPlaces(cat *catalog, g *plan.Group, from uint64, labels map[string]string) plan.Ranking {
 	in := n.placesInput(cat, g, from, labels)
-	_, e := n.policySet().Explain(in)
+	d, e := n.policySet().Explain(in)
+	n.policies.count(d.Policy, g.Name, in.Task.Name, d.Failures)
 	r := plan.Ranking{Policy: e.Policy, Scores: map[uint64]float64{}, Refused: map[uint64]string{}}
 	for i := range e.Candidates {
 		x := &e.Candidates[i]

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"lockstep/engine/value"
 	"lockstep/policy"
 )
@@ -37,6 +39,8 @@ type policies struct {
 	rows     []policyRow // of which set was made
 	compiled []*compiled // parallel to rows
 	set      *policy.Set
+
+	failures *prometheus.CounterVec // of expressions, by policy, group and task
 }
 
 // compiled is a policy as this program understands it: one that a later program
@@ -48,9 +52,18 @@ type compiled struct {
 
 // startPolicies begins with what is built in.
 func (n *Node) startPolicies() (err error) {
+	n.policies.failures = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lockstep_policy_failures_total",
+		Help: "Expressions of placement policies that failed when this node decided by them. A require that fails excludes the candidate, a prefer counts 0; POST /v1/placements/explain has the reasons."}, []string{"policy", "group", "task"})
 	n.policies.compiler = policy.NewCompilerIn(n.env)
 	n.policies.set, err = n.policies.compiler.NewSet()
 	return err
+}
+
+// count notes that expressions of a policy failed.
+func (p *policies) count(policy, group, task string, failures int) {
+	if failures > 0 {
+		p.failures.WithLabelValues(policy, group, task).Add(float64(failures))
+	}
 }
 
 // policySet is the set of policies that decides now. It is another one only where a

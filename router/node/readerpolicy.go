@@ -28,6 +28,7 @@ func (n *Node) keepChosen(set *spread.Set, in *policy.Input, before chosen) chos
 	}
 	now := chosen{}
 	d := policies.Decide(in)
+	n.policies.count(d.Policy, in.Group.Name, in.Task.Name, d.Failures)
 	for i := range d.Slots {
 		if name := d.Slots[i].Node; name != "" {
 			now[name] = in.Now

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"lockstep/engine/lang"
 	"lockstep/policy/supervision"
 	"lockstep/router/spread"
@@ -58,6 +60,16 @@ func TestReadersByPolicy(t *testing.T) {
 	}
 	if got := readers(`"require": ["node.labels.zone == 'moon'"]`); got != "own n1, n2 n3 n4 n5" {
 		t.Errorf("a policy that leaves none: %s", got)
+	}
+	// "A failing require excludes the candidate, a failing prefer counts 0, and both are
+	// shown in the explanation and a metric."
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(n.policies.failures)
+	if got := readers(`"require": ["node.name != 'n5'"], "prefer": [{"expr": "1 / node.tasks == 1", "weight": 2}], "count": 9`); got != "own n1, n2 n3 n4" {
+		t.Errorf("a prefer that fails: %s", got)
+	}
+	if found, err := metrics.Gather(); err != nil || len(found) != 1 || found[0].GetName() != "lockstep_policy_failures_total" || found[0].Metric[0].Counter.GetValue() != 4 {
+		t.Errorf("the prefer failed for four nodes, and the metrics are %v (%v)", found, err)
 	}
 	// "Who may be chosen: never a non-voting copy": n1, the primary, says who votes.
 	for i := range cat.partitions {

@@ -90,6 +90,9 @@ func (n *Node) supervise(c *copyOf) {
 		leader.Since = time.UnixMilli(t.SinceMillis)
 	}
 	plan := placement.Make(n.policySet(), in, leader, groupTasks(cat, c.name), held)
+	for _, f := range plan.Failed {
+		n.policies.count(f.Policy, c.name, f.Task, f.Expressions)
+	}
 	plan.Assign = n.dueAssignments(c, in, plan.Assign)
 	if len(plan.Assign) > 0 && c.supervisor.assigning.CompareAndSwap(false, true) {
 		n.work.Go(func() {

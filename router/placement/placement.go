@@ -41,6 +41,13 @@ type Plan struct {
 	Assign  []Assign
 	Primary *Wish  // nil: the primary stays
 	Why     string // of the primary that stays
+	Failed  []Failed
+}
+
+// Failed tells that expressions of a policy failed when it was asked about a task.
+type Failed struct {
+	Policy, Task string
+	Expressions  int
 }
 
 // Make compares what is with what the policies choose. in has the time, the group and
@@ -52,21 +59,30 @@ func Make(set *policy.Set, in *policy.Input, leader Held, tasks []Task, held []H
 	ask.Task = policy.Task{Name: policy.TaskPrimary}
 	ask.Holders = []policy.Holder{{Node: leader.Holder, Held: heldFor(in.Now, leader)}}
 	d := set.Decide(&ask)
+	p.note(&ask, d)
 	p.Why = d.Reason()
 	if len(d.Slots) > 0 && d.Slots[0].Changes() && d.Slots[0].Node != "" {
 		p.Primary = &Wish{Node: d.Slots[0].Node, Cause: d.Slots[0].Cause, Why: d.Slots[0].Why}
 	}
 	for _, t := range tasks {
-		p.Assign = append(p.Assign, place(set, in, t, held)...)
+		p.place(set, in, t, held)
 	}
 	return p
 }
 
-// place is what has to be done for one task.
-func place(set *policy.Set, in *policy.Input, t Task, held []Held) (out []Assign) {
+func (p *Plan) note(in *policy.Input, d *policy.Decision) {
+	if d.Failures > 0 {
+		p.Failed = append(p.Failed, Failed{d.Policy, in.Task.Name, d.Failures})
+	}
+}
+
+// place adds what has to be done for one task.
+func (p *Plan) place(set *policy.Set, in *policy.Input, t Task, held []Held) {
 	ask := *in
 	ask.Task, ask.Holders = policy.Task{Name: t.Name, Labels: t.Labels}, Holders(in.Now, t.Name, held)
-	for i, s := range set.Decide(&ask).Slots {
+	d := set.Decide(&ask)
+	p.note(&ask, d)
+	for i, s := range d.Slots {
 		if !s.Changes() {
 			continue
 		}
@@ -74,9 +90,8 @@ func place(set *policy.Set, in *policy.Input, t Task, held []Held) (out []Assign
 		if cause == "" {
 			cause = policy.Normal
 		}
-		out = append(out, Assign{Slot: SlotName(t.Name, i), Holder: s.Node, Cause: cause, Why: s.Why})
+		p.Assign = append(p.Assign, Assign{Slot: SlotName(t.Name, i), Holder: s.Node, Cause: cause, Why: s.Why})
 	}
-	return out
 }
 
 // Holders are the holders of a task by slot, as a policy wants them.

@@ -174,3 +174,20 @@ func TestSlotNames(t *testing.T) {
 		}
 	}
 }
+
+// "A failing require excludes the candidate, a failing prefer counts 0, and both are shown
+// in the explanation and a metric": a plan tells of them by policy and task.
+func TestFailuresAreTold(t *testing.T) {
+	s := newScene(t, `{"policy": "shares", "task": "mailer", "require": ["node.name != 'n3' || 1 / node.tasks == 1"], "prefer": [{"expr": "1 / node.tasks == 1", "weight": 1}]}`)
+	s.add("n1", "n2", "n3")
+	s.lead("n1")
+	in := &policy.Input{Now: s.now, Group: policy.Group{Name: "bank"}, Candidates: s.nodes}
+	plan := placement.Make(s.set, in, s.leader, []placement.Task{{Name: "verify"}, {Name: "mailer"}}, nil)
+	if got := fmt.Sprint(plan.Failed); got != "[{shares mailer 3}]" { // the prefer of n1 and n2, the require of n3
+		t.Errorf("the plan tells of %s", got)
+	}
+	s.at("n1").Node.Tasks, s.at("n2").Node.Tasks, s.at("n3").Node.Tasks = 1, 2, 1
+	if plan := placement.Make(s.set, in, s.leader, []placement.Task{{Name: "mailer"}}, nil); plan.Failed != nil {
+		t.Errorf("nothing fails, and the plan tells of %v", plan.Failed)
+	}
+}
