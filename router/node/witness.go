@@ -147,6 +147,13 @@ func (n *Node) startWitnesses() error {
 			continue
 		}
 		name := replicaName(g.shard, p.replica)
+		if !n.host.HasData(g.shard, p.replica) {
+			// Killed in the next moment, this node must know of its witness when it starts
+			// again, even where the catalog has no majority then.
+			if err := n.systemCopy().part.Flush(); err != nil {
+				return err
+			}
+		}
 		// The empty folder says that the witness was here: its votes are in the log.
 		if _, err := n.folder.openReplica(name, n.host.HasData(g.shard, p.replica)); err != nil {
 			return fmt.Errorf("start the witness of group %s: %w", p.group, err)
