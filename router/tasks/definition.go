@@ -267,11 +267,7 @@ func (d *Definition) Canonical() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the task: %w", err)
 	}
-	v := jsontext.Value(raw)
-	if err := v.Canonicalize(); err != nil {
-		return nil, fmt.Errorf("write the task: %w", err)
-	}
-	return v, nil
+	return canonical(raw)
 }
 
 // compact is a payload on one line, null where there is none.

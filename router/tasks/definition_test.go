@@ -47,6 +47,24 @@ func TestTwoDefinitionsThatMeanTheSameAreKeptAlike(t *testing.T) {
 	}
 }
 
+// "Payload is the application's own, any JSON": its numbers are kept as they are.
+func TestAPayloadsNumbersAreKept(t *testing.T) {
+	for given, kept := range map[string]string{
+		`9007199254740993`: `9007199254740993`, `[1.0, -0.50, 1E2, 1.5e-7]`: `[1,-0.5,100,1.5e-7]`, `-0.0`: `-0.0`,
+		`123456789012345678901234567890`: `123456789012345678901234567890`, `0.12345678901234567890`: `0.12345678901234567890`,
+		`1e400`: `1e400`, `1e20`: `1e20`, `1e99999999999`: `1e99999999999`,
+		`{"b": "9007199254740993.0 \\\" 1.0", "a": 9007199254740993.0}`: `{"a":9007199254740993.0,"b":"9007199254740993.0 \\\" 1.0"}`,
+	} {
+		d, err := Parse([]byte(`{"group": "bank", "payload": ` + given + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := d.Canonical(); err != nil || string(got) != `{"group":"bank","payload":`+kept+`}` {
+			t.Errorf("%s is kept as %s, %v", given, got, err)
+		}
+	}
+}
+
 func TestNamesOfTasks(t *testing.T) {
 	for name, fine := range map[string]bool{
 		"sweep": true, "end-of-day.eu_1": true, "": false, "primary": false, "backup": false, "copy": false,

@@ -7,7 +7,8 @@ const (
 	// MaxName is the longest name of a task: it stands in paths and in transactions.
 	MaxName = 63
 	// MaxPayloadBytes is the largest payload and MaxLabels the most labels: both go
-	// into a process's environment, of which Linux takes 128 KiB a variable.
+	// into a process's environment, of which Linux takes 128 KiB a variable. Labels have
+	// 65 KiB in JSON at the most, each of their bytes one that is escaped with another.
 	MaxPayloadBytes = 32 << 10
 	MaxLabels       = 64
 	maxLabelBytes   = 255

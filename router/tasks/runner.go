@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	stdjson "encoding/json"
+	"github.com/go-json-experiment/json"
 )
 
 // Config says how a node runs what it holds.
@@ -38,9 +38,10 @@ type Runner struct {
 
 	// Of the loop alone: the machine, and which groups were asked for a sign of life
 	// when, and still are being asked.
-	machine *Machine
-	asked   map[string]time.Time
-	asking  map[string]bool
+	machine  *Machine
+	asked    map[string]time.Time
+	asking   map[string]bool
+	stopping bool // nothing is held any more, whatever Hold says
 
 	mu      sync.Mutex
 	states  []State
@@ -78,9 +79,13 @@ func (r *Runner) refuse(d *Definition) error {
 }
 
 // Hold says what this node holds now, all of it; lost has the reason of what it
-// holds no longer.
+// holds no longer. Once the runner is being stopped it is not heeded any more.
 func (r *Runner) Hold(held []Held, lost map[Key]string) {
-	r.tell(func(now time.Time) { r.machine.Hold(now, held, lost) })
+	r.tell(func(now time.Time) {
+		if !r.stopping {
+			r.machine.Hold(now, held, lost)
+		}
+	})
 }
 
 // States tells of every task here, by group and name.
@@ -115,7 +120,10 @@ func (r *Runner) Stop(ctx context.Context) {
 	for _, s := range r.States() {
 		lost[Key{s.Group, s.Task}] = "shutdown"
 	}
-	r.tell(func(now time.Time) { r.machine.Hold(now, nil, lost) })
+	r.tell(func(now time.Time) {
+		r.stopping = true
+		r.machine.Hold(now, nil, lost)
+	})
 	for changed := r.Changed(); len(r.States()) > 0 && ctx.Err() == nil; changed = r.Changed() {
 		select {
 		case <-changed:
@@ -335,7 +343,8 @@ func (r *Runner) command(words []string) ([]string, error) {
 }
 
 func (r *Runner) environment(h *Held) []string {
-	labels, err := stdjson.Marshal(h.Definition.Labels)
+	// No escapes for HTML: they have six bytes, and the environment takes 128 KiB.
+	labels, err := json.Marshal(h.Definition.Labels, json.Deterministic(true))
 	if err != nil || h.Definition.Labels == nil {
 		labels = []byte("{}")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	stdjson "encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -67,6 +68,42 @@ func TestACommandFindsItsTaskInTheEnvironment(t *testing.T) {
 	eventually(t, "the command has ended", func() bool { return len(r.States()) == 0 })
 	if out := texts(r.Output(h.Key)); !strings.Contains(out, "asked to end\nlockstep: it has ended: exit code 0") {
 		t.Errorf("the command was not asked to end:\n%s", out)
+	}
+}
+
+// Labels that may be given keep no command from being started: Linux takes 128 KiB.
+func TestTheLongestLabelsFitIntoTheEnvironment(t *testing.T) {
+	for _, letter := range []string{"<", "\"", "\u2028"} {
+		r := runnerOf(t, testConfig(Times{}))
+		h := heldOf("sweep", 7, "polite")
+		h.Definition.Labels = map[string]string{}
+		for i := range MaxLabels {
+			text := strings.Repeat(letter, (maxLabelBytes-2)/len(letter))
+			h.Definition.Labels[fmt.Sprintf("%02d%s", i, text)] = text
+		}
+		if err := h.Definition.Valid(); err != nil {
+			t.Fatal(err)
+		}
+		r.Hold([]Held{h}, nil)
+		eventually(t, "the command has started", func() bool { return strings.Contains(texts(r.Output(h.Key)), "LOCKSTEP_JOIN") })
+	}
+}
+
+// What is heard of assignments while the node stops starts no command again.
+func TestNothingIsStartedDuringAStop(t *testing.T) {
+	r := runnerOf(t, testConfig(Times{}))
+	h := heldOf("sweep", 7, "stubborn", filepath.Join(t.TempDir(), "pids"))
+	r.Hold([]Held{h}, nil)
+	eventually(t, "the command has started", func() bool { return r.only().PID != 0 })
+	ended := make(chan struct{})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	go func() { defer close(ended); r.Stop(ctx) }()
+	eventually(t, "it is told to end", func() bool { return r.only().Phase == PhaseStopping })
+	r.Hold([]Held{h}, nil) // the log says so, until it is given back
+	<-ended
+	if ctx.Err() != nil {
+		t.Error("it was started again")
 	}
 }
 
