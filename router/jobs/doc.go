@@ -19,8 +19,8 @@
 // somebody asked for goes on.
 //
 // Folder (folder.go) is where backups are kept: a file appears under its name when it
-// is whole and on disk, and is named after its group, its time and the epoch under
-// which it was made, so that two nodes never write the same one.
+// is whole and on disk, and is named after its group, its time, the epoch under
+// which it was made and its run, so that two nodes never write the same one.
 //
 // # What it never does
 //

@@ -29,10 +29,11 @@ const suffix = ".lockstep"
 // stamp is a backup's time in its name, in UTC.
 const stamp = "20060102T150405Z"
 
-// FileName names a backup after its group, its time, and the epoch under which the
-// task was held that made it.
-func FileName(group string, at time.Time, epoch uint64) string {
-	return group + "-" + at.UTC().Format(stamp) + "-e" + strconv.FormatUint(epoch, 10) + suffix
+// FileName names a backup after its group, its time, the epoch under which the task was
+// held that made it, and the run: two by request, of nodes that don't hold the task,
+// have the same epoch, and may have the same second.
+func FileName(group string, at time.Time, epoch, run uint64) string {
+	return group + "-" + at.UTC().Format(stamp) + "-e" + strconv.FormatUint(epoch, 10) + "-r" + strconv.FormatUint(run, 10) + suffix
 }
 
 // Backup is a whole backup in the folder.
@@ -43,7 +44,7 @@ type Backup struct {
 
 // nameOf is the form of the names of a group's backups.
 func nameOf(group, end string) *regexp.Regexp {
-	return regexp.MustCompile("^" + regexp.QuoteMeta(group) + `-(\d{8}T\d{6}Z)-e\d+` + regexp.QuoteMeta(suffix+end) + "$")
+	return regexp.MustCompile("^" + regexp.QuoteMeta(group) + `-(\d{8}T\d{6}Z)-e\d+-r\d+` + regexp.QuoteMeta(suffix+end) + "$")
 }
 
 // List finds a group's whole backups, the newest first. Other files are passed over.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -69,7 +70,9 @@ type Runner struct {
 	mu      sync.Mutex
 	held    map[Key]Assignment
 	running map[Key]*running
-	over    bool
+	// notUntil is when a run is tried again whose beginning could not be recorded.
+	notUntil map[Key]time.Time
+	over     bool
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -81,6 +84,7 @@ type running struct {
 	begun  chan struct{} // closed when it has its id
 	ended  chan struct{}
 	cancel context.CancelCauseFunc
+	last   time.Time // when the run before it began
 }
 
 var (
@@ -93,7 +97,7 @@ func New(cfg Config) *Runner {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Runner{cfg: cfg, wake: make(chan struct{}, 1), held: map[Key]Assignment{}, running: map[Key]*running{}}
+	r := &Runner{cfg: cfg, wake: make(chan struct{}, 1), held: map[Key]Assignment{}, running: map[Key]*running{}, notUntil: map[Key]time.Time{}}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.work.Go(r.loop)
 	return r
@@ -175,11 +179,7 @@ func (r *Runner) begin(key Key, by string) (*running, error) {
 		return x, nil
 	}
 	now := time.Now()
-	a, held := r.held[key]
-	if held {
-		a.Last = now
-		r.held[key] = a
-	}
+	a := r.held[key]
 	ctx, cancel := context.WithCancelCause(r.ctx)
 	x := &running{
 		run:   Run{Group: key.Group, Task: key.Task, Node: r.cfg.Node, Epoch: a.Epoch, By: by, Started: now.UTC().Truncate(time.Millisecond), Status: Running},
@@ -199,6 +199,10 @@ func (r *Runner) do(ctx context.Context, key Key, x *running) {
 	if err == nil {
 		r.mu.Lock()
 		x.run = run
+		if a, ok := r.held[key]; ok {
+			x.last, a.Last = a.Last, run.Started
+			r.held[key] = a
+		}
 		r.mu.Unlock()
 		close(x.begun)
 		result, err = r.attempt(ctx, run, x)
@@ -219,12 +223,42 @@ func (r *Runner) do(ctx context.Context, key Key, x *running) {
 	r.mu.Lock()
 	x.run = run
 	delete(r.running, key)
+	r.ended(key, x)
 	r.mu.Unlock()
 	close(x.ended)
 	select {
 	case r.wake <- struct{}{}:
 	default:
 	}
+}
+
+// ended has a run that came to nothing made up for. r.mu is held.
+func (r *Runner) ended(key Key, x *running) {
+	delete(r.notUntil, key)
+	if x.run.ID == 0 { // it could not be recorded, and was not begun
+		r.notUntil[key] = time.Now().Add(startPause)
+	}
+	if a, ok := r.held[key]; ok && x.run.Status == Interrupted && a.Last.Equal(x.run.Started) {
+		a.Last = x.last
+		r.held[key] = a
+	}
+}
+
+// Last is when the run began that a schedule goes on from, of runs that are remembered,
+// the newest first: not one that was interrupted, or that counts as running and is none
+// of those that run here, where its schedule began it; but after maxRedone of them in a
+// row nothing speaks for another try before the next time of the schedule.
+func Last(runs, here []Run) time.Time {
+	for i, run := range runs {
+		lost := run.Status == Interrupted
+		if run.Status == Running && run.By == BySchedule {
+			lost = !slices.ContainsFunc(here, func(h Run) bool { return h.ID == run.ID })
+		}
+		if !lost || i == maxRedone {
+			return run.Started
+		}
+	}
+	return time.Time{}
 }
 
 // attempt does the job; a fault in it is the job's.
@@ -287,6 +321,9 @@ func (r *Runner) startDue(now time.Time) time.Duration {
 	wait := longestWait
 	for key, a := range r.held {
 		at, ok := r.dueAt(a)
+		if again := r.notUntil[key]; again.After(at) {
+			at = again
+		}
 		switch {
 		case !ok || r.running[key] != nil:
 		case !at.After(now):

@@ -133,3 +133,64 @@ func TestARunThatCannotBeRecordedIsNotBegun(t *testing.T) {
 		}
 	})
 }
+
+// A time of the schedule is not lost with the catalog's majority: the run is begun when
+// it can be recorded.
+func TestARunThatCouldNotBeRecordedIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &book{fail: true}
+		r := runner(b, func(context.Context) (any, error) { return nil, nil })
+		defer r.Stop()
+		r.Hold([]Assignment{{Key: verify, Epoch: 7, Since: time.Now(), Schedule: "0 * * * *"}})
+		<-time.After(61 * time.Minute)
+		b.mu.Lock()
+		b.fail = false
+		b.mu.Unlock()
+		<-time.After(time.Minute)
+		if runs := b.all(); len(runs) != 1 || runs[0].Status != Done {
+			t.Errorf("%+v", runs)
+		}
+	})
+}
+
+// A run goes on while its history can't be read, and nothing is begun by schedule.
+func TestARunOutlivesAHistoryThatCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &book{}
+		r := runner(b, func(ctx context.Context) (any, error) { <-ctx.Done(); return nil, ctx.Err() })
+		defer r.Stop()
+		r.Hold([]Assignment{{Key: verify, Epoch: 7, Since: time.Now(), Schedule: "0 * * * *"}})
+		<-time.After(61 * time.Minute)
+		r.Hold([]Assignment{{Key: verify, Epoch: 7}})
+		<-time.After(61 * time.Minute)
+		if runs := b.all(); len(runs) != 1 || runs[0].Status != Running {
+			t.Errorf("%+v", runs)
+		}
+	})
+}
+
+// A run that was interrupted is made up for, some times.
+func TestAnInterruptedRunIsMadeUpFor(t *testing.T) {
+	at := func(h int) time.Time { return time.Date(2026, 1, 2, h, 0, 0, 0, time.UTC) }
+	run := func(h int, status, by string) Run { return Run{ID: uint64(h), Started: at(h), Status: status, By: by} }
+	done, lost := run(1, Done, BySchedule), func(h int) Run { return run(h, Interrupted, BySchedule) }
+	for i, c := range []struct {
+		runs, here []Run
+		want       time.Time
+	}{
+		{nil, nil, time.Time{}},
+		{[]Run{done}, nil, at(1)},
+		{[]Run{run(2, Failed, BySchedule), done}, nil, at(2)},
+		{[]Run{lost(2), done}, nil, at(1)},
+		{[]Run{lost(2)}, nil, time.Time{}},
+		{[]Run{run(2, Running, BySchedule), done}, nil, at(1)},
+		{[]Run{run(2, Running, BySchedule), done}, []Run{{ID: 2}}, at(2)},
+		{[]Run{run(2, Running, ByRequest), done}, nil, at(2)},
+		{[]Run{lost(4), lost(3), lost(2), done}, nil, at(1)},
+		{[]Run{lost(5), lost(4), lost(3), lost(2), done}, nil, at(2)},
+	} {
+		if got := Last(c.runs, c.here); !got.Equal(c.want) {
+			t.Errorf("%d: %v, not %v", i, got, c.want)
+		}
+	}
+}

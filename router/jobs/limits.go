@@ -10,4 +10,9 @@ const (
 	// majority is back by then, or has other worries. recordPause lies between.
 	recordTime  = 5 * time.Minute
 	recordPause = 2 * time.Second
+	// startPause is when a run is tried again whose beginning could not be recorded.
+	startPause = 10 * time.Second
+	// maxRedone is how often in a row a run is made up for that was interrupted: it may
+	// be what its nodes die of.
+	maxRedone = 3
 )

@@ -44,10 +44,9 @@ func (n *Node) heldJobs() []jobs.Assignment {
 			if a.Schedule = n.scheduleOf(g, t.Name); a.Schedule != "" {
 				runs, err := n.runsOf(g.name, t.Name)
 				if err != nil {
-					continue // without its history it might run twice
-				}
-				if len(runs) > 0 {
-					a.Last = runs[0].Started
+					a.Schedule = "" // without its history it might run twice; what runs goes on
+				} else {
+					a.Last = jobs.Last(runs, n.jobs.Running())
 				}
 			}
 			out = append(out, a)
@@ -120,7 +119,7 @@ func (n *Node) doBackup(ctx context.Context, run jobs.Run, far func(string)) (an
 	}
 	defer e.Close()
 	folder := n.backups()
-	name := jobs.FileName(run.Group, run.Started, run.Epoch)
+	name := jobs.FileName(run.Group, run.Started, run.Epoch, run.ID)
 	var sum recording.Summary
 	bytes, err := folder.Write(run.Group, name,
 		func(w io.Writer) error { return e.Write(ctx, &meter{w: w, far: far}) },
