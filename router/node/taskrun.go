@@ -182,22 +182,23 @@ func (n *Node) takeBackOne(p heldPlace) error {
 // stopTasks ends what runs here and gives it back, before the node's groups are
 // handed over: commands may still want to write.
 func (n *Node) stopTasks(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, taskStopWait)
-	defer cancel()
 	held, _ := n.heldTasks(nil)
 	n.jobs.Stop()
-	n.runner.Stop(ctx)
+	ending, cancel := context.WithTimeout(ctx, taskStopWait)
+	n.runner.Stop(ending)
+	cancel()
+	// They are given back even if that took all its time.
+	ctx, cancel = context.WithTimeout(ctx, assignWait)
+	defer cancel()
 	for _, h := range held {
 		c := n.copy(h.Group)
 		if c == nil {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(ctx, assignWait)
 		// Where another came first, or no majority answers, others find out by themselves.
 		now := c.part.Tasks()
 		if t, ok := now.Find(h.Task); ok && t.Epoch == h.Epoch {
 			_, _ = n.assign(ctx, c, now.Epoch, entry.Assign{Task: h.Task, Reason: entry.ReasonShutdown, Text: n.cfg.Name + " is stopping"})
 		}
-		cancel()
 	}
 }
