@@ -169,7 +169,10 @@
 // the shard, and wants every other group of the node to stand still. Revisions and
 // epochs skip a million. The other copies join as new ones; a node that comes back
 // waits for all of the catalog before it opens its copies, puts the old data aside, and
-// joins. The catalog itself can't be recovered so: it needs the majority of its voters.
+// joins. Where the catalog has no majority it waits for a few seconds only, for groups go
+// on without the catalog: nodes that have not heard of a recovery could then make up a
+// majority of the old group. One that has heard notes it (formers.go), and never opens
+// the old shard again. The catalog itself can't be recovered so: it needs the majority of its voters.
 //
 // # Life
 //

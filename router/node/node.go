@@ -76,6 +76,7 @@ type Node struct {
 	rebuilds  map[string]*rebuild
 	evidence  []*Evidence
 	condemned map[string]bool
+	formers   []uint64            // shards that groups had before they were rebuilt (formers.go)
 	kept      []uint64            // shards of which a former replica is still on disk
 	blocked   map[string][]string // as leader of the system group: why nodes can't drain, by their ids
 	stopping  bool                // nothing is added to work any more by those that are no part of it
@@ -173,6 +174,9 @@ func (n *Node) start(ctx context.Context) (err error) {
 	}
 	n.id = n.folder.nodeID()
 	if err := n.loadEvidence(); err != nil {
+		return err
+	}
+	if err := n.loadFormers(); err != nil {
 		return err
 	}
 	n.cfg.Log = n.cfg.Log.With("node", n.cfg.Name)

@@ -98,6 +98,9 @@ func (n *Node) reconcile(ctx context.Context, sys *copyOf) error {
 		return err // nothing is done by what was read before, or by nothing at all
 	}
 	cat := n.catalog.Load()
+	if err := n.noteFormers(cat); err != nil {
+		return err
+	}
 	if _, removed := cat.removed[n.id]; removed {
 		n.fatal(n.removedError())
 		return nil
@@ -178,7 +181,7 @@ func (n *Node) reread() error {
 func (n *Node) startMissing(ctx context.Context) error {
 	cat := n.catalog.Load()
 	for _, g := range cat.groups {
-		if n.copy(g.name) != nil {
+		if n.copy(g.name) != nil || n.isFormer(g.shard) {
 			continue
 		}
 		cfg, mine := n.groupConfig(cat, g)

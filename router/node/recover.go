@@ -194,7 +194,8 @@ func recoveryOf(cat *catalog, g groupRow, answers map[txlog.NodeID]recoverAnswer
 	if len(away) > 0 {
 		p.Warnings = append(p.Warnings,
 			fmt.Sprintf("be sure that %s are down, not merely cut off: as long as they reach each other they may still take updates, which would be lost", strings.Join(away, ", ")),
-			fmt.Sprintf("what %s acknowledged after they were last heard of is lost as well; bring one of them back instead, if that is possible", strings.Join(away, ", ")))
+			fmt.Sprintf("what %s acknowledged after they were last heard of is lost as well; bring one of them back instead, if that is possible", strings.Join(away, ", ")),
+			fmt.Sprintf("start %s again only while the catalog has its majority: they have not heard of this, and without the catalog they open their copies after %v, and take updates where they are a majority of the old group", strings.Join(away, ", "), catalogPatience))
 	}
 	p.Token = tokenOf(g, p)
 	return p, nil

@@ -386,7 +386,9 @@ func (n *Node) Unready() []router.Unready {
 		if p.node != n.id || n.copy(p.group) != nil || p.away || p.kind == kindWitness && n.witnessRuns(cat, p) {
 			continue
 		}
-		if e := n.rebuilding(p.group); e != nil {
+		if g, _ := cat.group(p.group); n.isFormer(g.shard) {
+			out = append(out, router.Unready{Code: "starting", Group: p.group, Detail: "the group was rebuilt, and the catalog as it is known here does not say so yet: the copy is not opened before it does"})
+		} else if e := n.rebuilding(p.group); e != nil {
 			out = append(out, router.Unready{Code: "diverged", Group: p.group, Detail: "the copy differs from the others and is built anew: " + e.Reason})
 		} else {
 			out = append(out, router.Unready{Code: "starting", Group: p.group, Detail: "the copy is not open yet"})

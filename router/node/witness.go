@@ -137,7 +137,7 @@ func (n *Node) startWitnesses() error {
 	running := map[string]*txlog.Group{}
 	for _, p := range cat.partitions {
 		g, ok := cat.group(p.group)
-		if !ok || p.node != n.id || p.kind != kindWitness || p.leaving && !n.host.HasData(g.shard, p.replica) || n.waitsForWipe(g.shard) {
+		if !ok || p.node != n.id || p.kind != kindWitness || p.leaving && !n.host.HasData(g.shard, p.replica) || n.waitsForWipe(g.shard) || n.isFormer(g.shard) {
 			continue
 		}
 		if have, ok := n.host.Group(g.shard); ok {
