@@ -74,16 +74,23 @@ func (n *Node) votersOfCatalog() (voters []uint64) {
 // votersOf are the replicas of a group that vote, as its primary says. Where it has
 // none all copies are taken to: that is the careful way, and nothing can be changed.
 func (n *Node) votersOf(cat *catalog, g groupRow) []uint64 {
+	voters := n.reportedVoters(cat, g)
+	if voters == nil {
+		for _, p := range cat.copies(g.name) {
+			voters = append(voters, p.replica)
+		}
+	}
+	return voters
+}
+
+// reportedVoters are the replicas that vote, as a primary said lately; nil where none
+// did.
+func (n *Node) reportedVoters(cat *catalog, g groupRow) []uint64 {
 	var voters []uint64
 	var term uint64
 	for _, p := range cat.copies(g.name) {
 		if r, ok := n.reportOf(p.node); ok && r.Groups[g.name].Voters != nil && r.Groups[g.name].Term >= term {
 			voters, term = r.Groups[g.name].Voters, r.Groups[g.name].Term
-		}
-	}
-	if voters == nil {
-		for _, p := range cat.copies(g.name) {
-			voters = append(voters, p.replica)
 		}
 	}
 	return voters
@@ -210,7 +217,8 @@ func judgeAdd(c *plan.Cluster, group string, spec router.PartitionSpec) *plan.Re
 	return c.Add(group, spec.Node)
 }
 
-// addedStatus is a copy that was asked for, and whether all of it is in place.
+// addedStatus is a copy that was asked for, and whether all of it is in place: only a
+// primary can tell that it votes, which it does once it has caught up.
 func (n *Node) addedStatus(group string, spec router.PartitionSpec) (s router.PartitionStatus, done bool) {
 	cat := n.catalog.Load()
 	at, _ := cat.named(spec.Node)
@@ -227,7 +235,7 @@ func (n *Node) addedStatus(group string, spec router.PartitionSpec) (s router.Pa
 	_, source := cat.partition(spec.From, at.id)
 	old, _ := cat.named(spec.Replaces)
 	_, replaced := cat.partition(group, old.id)
-	return s, s.Status == "available" && s.Role != "joining" && slices.Contains(n.votersOf(cat, g), p.replica) && !source && !replaced
+	return s, s.Status == "available" && s.Role != "joining" && slices.Contains(n.reportedVoters(cat, g), p.replica) && !source && !replaced
 }
 
 // await asks again and again until something is done, or the context ends.
