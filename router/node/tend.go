@@ -99,22 +99,41 @@ func (n *Node) changeMembers(ctx context.Context, c *copyOf, g *guard, cat *cata
 			return err
 		}
 	}
-	return n.takeOutOne(ctx, c, cat, leaving)
+	return n.takeOutOne(ctx, c, members, leaving)
 }
 
 // takeOutOne takes one voter out of the group, those that are away first: those that
-// are there can still vote on it.
-func (n *Node) takeOutOne(ctx context.Context, c *copyOf, cat *catalog, leaving []txlog.Member) error {
+// are there can still vote on it. It was judged when it was asked for, and others may
+// have failed since: where too few of the rest answer, this one stays until they do.
+func (n *Node) takeOutOne(ctx context.Context, c *copyOf, members *txlog.Membership, leaving []txlog.Member) error {
 	if len(leaving) == 0 || n.halted("take out of "+c.name) {
 		return nil
 	}
 	slices.SortStableFunc(leaving, func(a, b txlog.Member) int {
 		return place(n.statuses.reachable(a.Node) || a.Node == n.id) - place(n.statuses.reachable(b.Node) || b.Node == n.id)
 	})
+	if !n.majorityWithout(members, leaving[0].Replica) {
+		return nil
+	}
 	if leaving[0].Node == n.id {
 		return n.handOverGroup(ctx, c) // another primary takes this one out
 	}
 	return n.takeOut(ctx, c, leaving[0])
+}
+
+// majorityWithout tells whether most of a group's voters answer when one is left out.
+func (n *Node) majorityWithout(members *txlog.Membership, replica uint64) bool {
+	voters, live := 0, 0
+	for _, m := range members.Members {
+		if !m.Voting || m.Replica == replica {
+			continue
+		}
+		voters++
+		if m.Node == n.id || n.statuses.reachable(m.Node) {
+			live++
+		}
+	}
+	return 2*live > voters
 }
 
 // settleRows notes in the catalog what has come true of it: a copy that was to leave
