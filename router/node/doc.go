@@ -148,7 +148,7 @@
 // meanwhile. Every step is a transaction of the catalog or of the group's members, and
 // is found missing and taken again after a crash.
 //
-//	aside/S-R                  data of replica R of shard S, which was replaced while it was away
+//	aside/S-R                  data of replica R of shard S, which was replaced while it was away; wiped when its group is deleted
 //	groups/S-R                 empty where R is a witness: its absence would be a loss
 //
 // # A new copy

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"lockstep/router"
 	"lockstep/router/node"
@@ -48,4 +49,16 @@ func TestAGroupIsRecoveredFromACopyThatWasLeaving(t *testing.T) {
 		aside, err := filepath.Glob(filepath.Join(other.cfg.Data, "aside", "*"))
 		return err == nil && len(aside) == 1 && g.Primary == from.cfg.Name && partitionOf(g, other.cfg.Name).Node == ""
 	})
+	// "Deletes the group with its data", which what is aside is part of.
+	n1.must("DELETE", "/v1/groups/bank", "")
+	ended := time.Now().Add(patience)
+	for tick := time.NewTicker(10 * time.Millisecond); ; <-tick.C {
+		aside, err := filepath.Glob(filepath.Join(other.cfg.Data, "aside", "*"))
+		if err == nil && len(aside) == 0 {
+			break
+		}
+		if err != nil || time.Now().After(ended) {
+			t.Fatalf("of a group that was deleted there is %v aside, %v", aside, err)
+		}
+	}
 }

@@ -56,6 +56,9 @@ func (n *Node) dropOld(ctx context.Context) error {
 			errs, kept = append(errs, err), append(kept, r.shard)
 		}
 	}
+	if err := n.sweepAside(ctx); err != nil {
+		errs = append(errs, err)
+	}
 	n.mu.Lock()
 	n.kept = kept
 	n.mu.Unlock()
