@@ -205,7 +205,7 @@ func (n *Node) makePrimary(ctx context.Context, c *copyOf, to txlog.NodeID) (pau
 
 // passOn is one attempt. Transactions wait for no longer than it may take.
 func (n *Node) passOn(ctx context.Context, c *copyOf, to txlog.NodeID) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, handOverRound)
+	ctx, cancel := context.WithTimeout(ctx, roundOf(n.cfg.Profile))
 	defer cancel()
 	began := time.Now()
 	resume, err := c.orderer.Load().Pause(ctx)
@@ -215,6 +215,16 @@ func (n *Node) passOn(ctx context.Context, c *copyOf, to txlog.NodeID) (time.Dur
 	defer resume()
 	err = c.log.Transfer(ctx, to)
 	return time.Since(began), err
+}
+
+// roundOf is how long one attempt gets in a profile: it has some round trips, between
+// the ticks of the log.
+func roundOf(profile string) time.Duration {
+	p, err := txlog.ProfileByName(profile)
+	if err != nil {
+		return handOverRound
+	}
+	return max(handOverRound, time.Duration(p.ElectionTicks)*p.Tick)
 }
 
 // mayLead says why the copy on a node may not lead now, after it had a while to

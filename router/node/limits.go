@@ -7,7 +7,8 @@ const (
 	// handOverWait bounds handing one group over at a stop: many elections.
 	handOverWait = 3 * time.Second
 	// handOverRound is the longest that a planned handover has transactions wait
-	// before it gives them back to the old primary: several elections. It is tried
+	// before it gives them back to the old primary: several elections in the profile
+	// lan, and one where an election takes longer (roundOf). It is tried
 	// handOverTries times, with handOverPause between, for what waited to go first.
 	handOverRound = 250 * time.Millisecond
 	handOverTries = 4
