@@ -24,20 +24,27 @@ func (n *Node) tendGroup(c *copyOf, g *guard) (settled uint64, err error) {
 		return 0, err
 	}
 	n.noteVoters(g, members)
-	if n.asWished(n.catalog.Load(), c.name, &members) {
-		return n.catalog.Load().revision, nil
+	cat := n.catalog.Load()
+	if c.isIn(cat) && n.asWished(cat, c.name, &members) {
+		return cat.revision, nil
 	}
 	if err := n.CatchUp(ctx); err != nil {
 		return 0, err
 	}
-	cat := n.catalog.Load()
+	if cat = n.catalog.Load(); !c.isIn(cat) {
+		return 0, nil // the group is going
+	}
 	if n.asWished(cat, c.name, &members) {
 		return cat.revision, nil
 	}
-	if _, ok := cat.group(c.name); !ok {
-		return 0, nil // the group is going
-	}
 	return 0, n.changeMembers(ctx, c, g, cat, &members)
+}
+
+// isIn tells whether the catalog's group of this name is the one that this is a copy
+// of: one that was deleted and made again, or recovered, has another shard.
+func (c *copyOf) isIn(cat *catalog) bool {
+	row, ok := cat.group(c.name)
+	return ok && row.shard == c.shard
 }
 
 func (n *Node) noteVoters(g *guard, members txlog.Membership) {

@@ -21,7 +21,7 @@ import (
 func (n *Node) watchAway(c *copyOf, g *guard) {
 	cat := n.catalog.Load()
 	row, ok := cat.group(c.name)
-	if !ok || g.stepping || len(g.members.Members) == 0 || cat.version < 2 {
+	if !ok || row.shard != c.shard || g.stepping || len(g.members.Members) == 0 || cat.version < 2 {
 		return
 	}
 	s := lastcopy.Next(n.groupAway(cat, row, g))
