@@ -200,6 +200,58 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	}
 }
 
+// README.md, Times without updates: "Retry-After always means something". Hours that
+// the caller has not are answered at once, even where another address is silent or
+// dead; the refused request was not proposed.
+func TestAClosedGroupIsToldAtOnce(t *testing.T) {
+	closed := newNode(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "56584")
+		refuse(w, client.Problem{Status: 503, Code: "held", Retryable: true, Outcome: client.NotApplied})
+	})
+	vanishing := newNode(t, func(int, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	dead := deadAddress(t)
+	for name, tc := range map[string]struct {
+		servers []string
+		outcome string
+	}{
+		"one node":                          {[]string{closed.URL}, client.NotApplied},
+		"a dead one after it":               {[]string{closed.URL, dead}, client.NotApplied},
+		"a dead one before it":              {[]string{dead, closed.URL}, client.NotApplied},
+		"after an attempt that is in doubt": {[]string{vanishing.URL, closed.URL}, client.Unknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := len(closed.requests())
+			c := newClient(t, client.Config{}, tc.servers...)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			_, err := c.Transact(ctx, "bank", []byte(transfer), "k")
+			var p *client.Problem
+			if !errors.As(err, &p) || p.Code != "held" || p.Outcome != tc.outcome || p.RetryAfter != 56584*time.Second {
+				t.Errorf("got %#v", err)
+			}
+			if asked := len(closed.requests()) - before; asked != 1 || ctx.Err() != nil {
+				t.Errorf("asked %d times, context %v", asked, ctx.Err())
+			}
+		})
+	}
+}
+
+// What a node answered is told, not that nobody listens at the address after it.
+func TestANodesAnswerIsToldBeforeARefusedConnection(t *testing.T) {
+	waiting := newNode(t, func(_ int, w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "0.01")
+		refuse(w, client.Problem{Status: 503, Code: "no_primary", Retryable: true, Outcome: client.NotApplied})
+	})
+	c := newClient(t, client.Config{}, waiting.URL, deadAddress(t))
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+	defer cancel()
+	_, err := c.Query(ctx, "bank", []byte(`{}`), client.ReadOptions{})
+	var p *client.Problem
+	if !errors.As(err, &p) || p.Code != "no_primary" {
+		t.Fatalf("got %v", err)
+	}
+}
+
 // What an earlier attempt may have done is not forgotten because a later one was refused.
 func TestARefusalAfterAnUnansweredAttemptIsUnknown(t *testing.T) {
 	vanishing := newNode(t, func(int, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })

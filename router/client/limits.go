@@ -82,8 +82,10 @@ const (
 	// idleConnections kept a server, for programs that call concurrently.
 	idleConnections = 256
 
-	// longestAdvice on when to come again is followed; a longer one is an error.
-	longestAdvice = time.Hour
+	// longestAdvice on when to come again is followed, and a longer one is cut to
+	// it: a time without updates lasts a week at most, and what stands further
+	// ahead is an error.
+	longestAdvice = 7 * 24 * time.Hour
 
 	// excerptBytes of an answer that is no problem document go into the error.
 	excerptBytes = 200

@@ -98,20 +98,25 @@ func millis(body []byte) time.Duration {
 	var advice struct {
 		Millis float64 `json:"retry_after_ms"`
 	}
-	if json.Unmarshal(body, &advice) != nil || !(advice.Millis > 0) || advice.Millis > longestAdvice.Seconds()*1000 {
+	if json.Unmarshal(body, &advice) != nil || !(advice.Millis > 0) {
 		return 0
 	}
-	return time.Duration(advice.Millis * float64(time.Millisecond))
+	return advised(advice.Millis / 1000)
 }
 
 // retryAfter reads the header in its form of seconds; a date is not used by
 // Lockstep's servers and reads as none.
 func retryAfter(h http.Header) time.Duration {
 	s, err := strconv.ParseFloat(strings.TrimSpace(h.Get("Retry-After")), 64)
-	if err != nil || !(s > 0) || s > longestAdvice.Seconds() {
+	if err != nil || !(s > 0) {
 		return 0
 	}
-	return time.Duration(s * float64(time.Second))
+	return advised(s)
+}
+
+// advised makes a wait of so many seconds a duration of at most longestAdvice.
+func advised(seconds float64) time.Duration {
+	return time.Duration(min(seconds, longestAdvice.Seconds()) * float64(time.Second))
 }
 
 func excerpt(body []byte) string {

@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// codeHeld is the problem of a group that takes no updates for now.
+const codeHeld = "held"
+
 // call is one request, as often as it has to be sent.
 type call struct {
 	method      string
@@ -41,6 +44,7 @@ type tries struct {
 	ambiguous bool // an attempt may have been applied without our knowing
 	reached   bool // a server could be connected to
 	last      error
+	problem   *Problem      // the last that a server answered
 	wait      time.Duration // asked for by the last problem
 }
 
@@ -67,13 +71,17 @@ func (c *Client) do(ctx context.Context, r *call) (*answer, error) {
 		if c.hopeless(&t, time.Since(began)) {
 			return nil, t.failure(c, r)
 		}
+		if closedBeyond(ctx, err) {
+			c.current.Store(int64(n))
+			return nil, t.failure(c, r)
+		}
 		if c.cfg.OnRetry != nil {
 			c.cfg.OnRetry(c.servers[n], err)
 		}
 		wait := time.Duration(0)
 		if t.attempts%len(c.servers) == 0 {
 			wait, pause = max(jitter(pause), t.wait), min(2*pause, longestPause)
-			if deadline, ok := ctx.Deadline(); ok && t.wait > time.Until(deadline) {
+			if beyond(ctx, t.wait) {
 				return nil, t.failure(c, r) // the server says that nothing changes until then
 			}
 			t.wait = 0
@@ -92,6 +100,20 @@ func (c *Client) bounded(ctx context.Context) (context.Context, context.CancelFu
 	return context.WithTimeout(ctx, c.cfg.Timeout)
 }
 
+// beyond says whether a wait ends after the time of ctx.
+func beyond(ctx context.Context, wait time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && wait > time.Until(deadline)
+}
+
+// closedBeyond says whether a node has answered that the whole group takes nothing
+// until after the time of ctx: every other would answer the same, for it is a
+// setting of the group. Other advice is a node's own, and another may do better.
+func closedBeyond(ctx context.Context, err error) bool {
+	var p *Problem
+	return errors.As(err, &p) && p.Code == codeHeld && p.Outcome == NotApplied && beyond(ctx, p.RetryAfter)
+}
+
 // hopeless: nobody listens, nothing can have been applied, and it has been so
 // for as long as the caller wants to see it tried.
 func (c *Client) hopeless(t *tries, since time.Duration) bool {
@@ -104,7 +126,7 @@ func (t *tries) note(r *call, err error) (again bool) {
 	t.last = err
 	var p *Problem
 	if errors.As(err, &p) {
-		t.reached = true
+		t.reached, t.problem = true, p
 		t.wait = max(t.wait, p.RetryAfter)
 		again = p.Retryable && !p.Recorded()
 		if again && r.write && p.Outcome != NotApplied {
@@ -139,11 +161,15 @@ func (t *tries) settle(r *call, err error) error {
 	return &q
 }
 
-// failure is the error of a call whose time is up.
+// failure is the error of a call whose time is up. What a node has said of the
+// request tells more than that nobody listens at the address tried after it.
 func (t *tries) failure(c *Client, r *call) error {
 	var p *Problem
 	if errors.As(t.last, &p) {
 		return t.settle(r, t.last)
+	}
+	if t.problem != nil && neverSent(t.last) {
+		return t.settle(r, t.problem)
 	}
 	outcome := NotApplied
 	if t.ambiguous {

@@ -39,7 +39,7 @@ func (s *Stream) run() {
 			s.c.cfg.OnRetry(s.c.servers[n], err)
 		}
 		if t.attempts%len(s.c.servers) == 0 {
-			sleep(s.ctx, max(jitter(pause), t.wait))
+			sleep(s.ctx, max(jitter(pause), min(t.wait, s.c.cfg.Timeout)))
 			pause, t.wait = min(2*pause, longestPause), 0
 		}
 	}
