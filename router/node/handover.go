@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lockstep/router"
+	"lockstep/router/node/plan"
 	"lockstep/txlog"
 )
 
@@ -154,6 +155,9 @@ func (n *Node) handOverHere(ctx context.Context, w handoverWish) (a handoverAnsw
 		}
 		return a
 	}
+	if err := n.inService(ctx, w.To, w.Group); err != nil {
+		return handoverAnswer{Code: err.Code, Detail: err.Detail}
+	}
 	paused, err := n.makePrimary(ctx, c, w.To)
 	var p *router.Problem
 	switch {
@@ -165,6 +169,21 @@ func (n *Node) handOverHere(ctx context.Context, w handoverWish) (a handoverAnsw
 		return handoverAnswer{Code: p.Code, Detail: p.Detail}
 	}
 	return handoverAnswer{Code: "unavailable", Detail: err.Error()}
+}
+
+// inService refuses a node that drains or is drained: it would give the group away
+// again at once. Where the catalog has no majority, what is known of it here counts.
+func (n *Node) inService(ctx context.Context, to txlog.NodeID, group string) *router.Problem {
+	ctx, cancel := context.WithTimeout(ctx, statusWait)
+	defer cancel()
+	if err := n.CatchUp(ctx); err != nil {
+		n.cfg.Log.Debug("whether a node is drained is judged by what was known of it last", "peer", to.String(), "error", err)
+	}
+	if !n.drains(to) {
+		return nil
+	}
+	name := n.catalog.Load().nodeName(to)
+	return &router.Problem{Code: plan.Draining, Group: group, Detail: fmt.Sprintf("node %s can't be primary: it is drained or draining, and would give the group away at once; lockstep node undrain %s, or choose another node", name, name)}
 }
 
 // errNotPrimary says that this node leads the group no more: somebody else was
@@ -247,8 +266,10 @@ func (n *Node) mayLead(ctx context.Context, c *copyOf, to txlog.NodeID) error {
 	}
 	switch {
 	case at < 0:
-		return refused("invalid", "it has no copy of the group; add one with POST /v1/groups/%s/partitions", c.name)
-	case !members.Members[at].Voting || members.Members[at].Witness:
+		return refused("invalid", "it has no copy of the group; lockstep partition add %s %s, or choose another node", c.name, name)
+	case members.Members[at].Witness:
+		return refused("invalid", "it has a witness of the group, which votes, has no data and leads nothing; choose a node with a copy (lockstep partition list %s)", c.name)
+	case !members.Members[at].Voting:
 		return refused("behind", "its copy is joining and has no vote yet; ask again when it has caught up")
 	}
 	until := time.Now().Add(handOverPatience)

@@ -124,7 +124,14 @@ func TestHandoverIsRefusedWithTheReason(t *testing.T) {
 	}
 	refused("none", `{"node": "n1"}`, 404, "unknown_group", "none")
 	refused("bank", `{"node": "n9"}`, 404, "not_found", `no node \"n9\"`)
-	refused("pair", `{"node": "n3"}`, 422, "invalid", "it has no copy of the group")
+	refused("pair", `{"node": "n3"}`, 422, "invalid", "it has no copy of the group; lockstep partition add pair n3")
+	nodes[1].handOver("bank", "n1")
+	nodes[1].must("POST", "/v1/nodes/n3/drain", "")
+	refused("bank", `{"node": "n3"}`, 409, "node_draining", "lockstep node undrain n3")
+	nodes[1].must("POST", "/v1/nodes/n3/undrain", "")
+	if h := nodes[1].handOver("bank", "n3"); h.Primary != "n3" {
+		t.Errorf("in service again, n3 is not made primary: %+v", h)
+	}
 	nodes[1].handOver("bank", "n1")
 	nodes[2].stop()
 	refused("bank", `{"node": "n3"}`, 503, "unavailable", "it does not answer")

@@ -63,6 +63,14 @@ func TestDownToTheLastCopy(t *testing.T) {
 			t.Errorf("the witnesses are verified: %+v", r)
 		}
 	})
+	for _, p := range n1.group().Partitions {
+		if p.Role == "witness" {
+			status, _, text := n1.ask("POST", "/v1/groups/bank/primary", "application/json", []byte(`{"node": "`+p.Node+`"}`))
+			if status != 422 || !strings.Contains(text, "has a witness of the group") {
+				t.Errorf("a witness is asked to lead: %d %s", status, text)
+			}
+		}
+	}
 	l.through("n2 comes back", func() {
 		n2.start()
 		n1.until("a witness has gone", func(g router.GroupStatus) bool { return witnessesOf(g) == 1 && g.Durability == "2 copies" })
