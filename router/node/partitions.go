@@ -262,7 +262,7 @@ func (n *Node) RemovePartition(ctx context.Context, group, node string, wait boo
 	var shard uint64
 	var at txlog.NodeID
 	_, err := n.change(ctx, func(cat *catalog) (map[string]any, error) {
-		if err := orNil(n.judged(cat).Remove(group, node)); err != nil {
+		if err := orNil(n.judged(cat).TakeOut(group, node)); err != nil {
 			return nil, err
 		}
 		row, _ := cat.named(node)

@@ -35,6 +35,27 @@ func witnessesOf(g router.GroupStatus) (n int) {
 	return n
 }
 
+// refusesOfWitnesses asks of a group's witnesses what only copies do. Each is refused at
+// once, and none waits until its deadline.
+func refusesOfWitnesses(m *member) {
+	m.t.Helper()
+	for _, p := range m.group().Partitions {
+		if p.Role != "witness" {
+			continue
+		}
+		for _, ask := range []struct{ method, path, code, says string }{
+			{"POST", "/primary", "invalid", "has a witness of the group"},
+			{"POST", "/partitions", "already_exists", "can't have a copy beside it"},
+			{"DELETE", "/partitions/" + p.Node, "node_in_use", "last_copy=stop"},
+		} {
+			_, _, text := m.ask(ask.method, "/v1/groups/bank"+ask.path, "application/json", []byte(`{"node": "`+p.Node+`"}`))
+			if !strings.Contains(text, `"code":"`+ask.code+`"`) || !strings.Contains(text, ask.says) {
+				m.t.Errorf("%s %s of a witness: %s", ask.method, ask.path, text)
+			}
+		}
+	}
+}
+
 // Paragraphs 35 and 36: "as copies fail one after another, a group set to last_copy:
 // serve replaces them by witnesses on other nodes where it has such nodes, so that one
 // remaining copy still takes updates"; "a copy that was replaced and returns keeps its
@@ -63,14 +84,7 @@ func TestDownToTheLastCopy(t *testing.T) {
 			t.Errorf("the witnesses are verified: %+v", r)
 		}
 	})
-	for _, p := range n1.group().Partitions {
-		if p.Role == "witness" {
-			status, _, text := n1.ask("POST", "/v1/groups/bank/primary", "application/json", []byte(`{"node": "`+p.Node+`"}`))
-			if status != 422 || !strings.Contains(text, "has a witness of the group") {
-				t.Errorf("a witness is asked to lead: %d %s", status, text)
-			}
-		}
-	}
+	refusesOfWitnesses(n1)
 	l.through("n2 comes back", func() {
 		n2.start()
 		n1.until("a witness has gone", func(g router.GroupStatus) bool { return witnessesOf(g) == 1 && g.Durability == "2 copies" })

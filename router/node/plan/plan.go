@@ -128,9 +128,22 @@ func (c *Cluster) Add(group, node string) *Refusal {
 		if have.Leaving {
 			return refuse(AlreadyExists, "the copy of group %s on node %s is being removed: wait until it is gone (lockstep partition list %s), then add it anew", group, node, group)
 		}
-		return nil
+		return besideWitness(g, n)
 	}
 	return c.fit(g, n)
+}
+
+// besideWitness refuses a copy where the group has a witness.
+func besideWitness(g *Group, n *Node) *Refusal {
+	if have := g.on(n.ID); have == nil || !have.Witness || have.Leaving {
+		return nil
+	}
+	return refuse(AlreadyExists, "node %s has a witness of group %s, and can't have a copy beside it: choose another node, or ask again when the witness is gone; %s", n.Name, g.Name, witnessGoes(g.Name))
+}
+
+// witnessGoes tells when witnesses go (package lastcopy).
+func witnessGoes(group string) string {
+	return fmt.Sprintf("witnesses come and go by themselves: one goes when the copies that are away are back and an odd number of copies vote without it, and after lockstep group settings %s last_copy=stop none comes", group)
 }
 
 // fit tells why a node may have no copy of a group.
@@ -146,6 +159,19 @@ func (c *Cluster) fit(g *Group, n *Node) *Refusal {
 		return refuse(Unavailable, "node %s does not answer: start it, or choose another", n.Name)
 	}
 	return nil
+}
+
+// TakeOut judges that an operator has a node's copy leave its group: as Remove, but a
+// witness would only come back on another node.
+func (c *Cluster) TakeOut(group, node string) *Refusal {
+	if g, r := c.group(group); r == nil {
+		if n, r := c.node(node); r == nil {
+			if have := g.on(n.ID); have != nil && have.Witness && !have.Leaving {
+				return refuse(InUse, "node %s has a witness of group %s, not a copy, and it would only go to another node: %s", node, group, witnessGoes(group))
+			}
+		}
+	}
+	return c.Remove(group, node)
 }
 
 // Remove judges that a node's copy leaves its group.
@@ -229,6 +255,9 @@ func (c *Cluster) Move(group, from, to string) *Refusal {
 	if r != nil {
 		return r
 	}
+	if r := besideWitness(g, next); r != nil && old != next {
+		return r
+	}
 	have, there := g.on(old.ID), g.on(next.ID)
 	switch {
 	case old == next:
@@ -280,6 +309,9 @@ func (c *Cluster) Across(from, to, node string) *Refusal {
 	}
 	n, r := c.node(node)
 	if r != nil {
+		return r
+	}
+	if r := besideWitness(g, n); r != nil {
 		return r
 	}
 	old, there := source.on(n.ID), g.on(n.ID)

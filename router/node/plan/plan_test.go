@@ -41,7 +41,7 @@ func TestRefusals(t *testing.T) {
 		return func(c *plan.Cluster) *plan.Refusal { return c.Add("bank", node) }
 	}
 	remove := func(node string) func(*plan.Cluster) *plan.Refusal {
-		return func(c *plan.Cluster) *plan.Refusal { return c.Remove("bank", node) }
+		return func(c *plan.Cluster) *plan.Refusal { return c.TakeOut("bank", node) }
 	}
 	move := func(from, to string) func(*plan.Cluster) *plan.Refusal {
 		return func(c *plan.Cluster) *plan.Refusal { return c.Move("bank", from, to) }
@@ -62,6 +62,12 @@ func TestRefusals(t *testing.T) {
 		{"add at a node that goes", func(c *plan.Cluster) { c.Nodes[3].Leaving = true }, add("n4"), plan.Draining, "removed"},
 		{"add at another group's node", func(c *plan.Cluster) { c.Nodes[3].Dedicated = "orders" }, add("n4"), plan.Dedicated, "orders"},
 		{"add at its own node", func(c *plan.Cluster) { c.Nodes[3].Dedicated = "bank" }, add("n4"), "", ""},
+		{"add where a witness is", func(c *plan.Cluster) { c.Groups[0].Copies[2].Witness = true }, add("n3"), plan.AlreadyExists, "lockstep group settings bank last_copy=stop"},
+		{"move to a witness", func(c *plan.Cluster) { c.Groups[0].Copies[2].Witness = true }, move("n1", "n3"), plan.AlreadyExists, "a witness of group bank"},
+		{"remove a witness", func(c *plan.Cluster) { c.Groups[0].Copies[2].Witness = true }, remove("n3"), plan.InUse, "come and go by themselves"},
+		{"remove a witness that goes", func(c *plan.Cluster) {
+			c.Groups[0].Copies[2].Witness, c.Groups[0].Copies[2].Leaving = true, true
+		}, remove("n3"), "", ""},
 		{"remove", nil, remove("n1"), "", ""},
 		{"remove one that is away", away(1), remove("n1"), "", ""},
 		{"remove what is not there", nil, remove("n4"), plan.NotFound, "no copy"},
