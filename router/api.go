@@ -274,6 +274,8 @@ type GroupStatus struct {
 	SchemaVersion    uint64 `json:"schema_version"`
 	KeyWindowSeconds int64  `json:"key_window_seconds"`
 	Durability       string `json:"durability,omitempty"`
+	// Made is the number of copies that it was made with.
+	Made int `json:"-"`
 	// Held says why the group takes no changes, and what to do; empty: it does.
 	Held         string            `json:"held,omitempty"`
 	Labels       map[string]string `json:"labels,omitempty"`

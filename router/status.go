@@ -121,12 +121,16 @@ func groupTroubles(g *GroupStatus) (out []Trouble) {
 	switch g.Status {
 	case HealthNoQuorum:
 		add(Critical, fmt.Sprintf("the group %s has no majority: %s", g.Name, g.Reason),
-			"updates and linearizable reads are refused (503 no_quorum); reads with consistency=local go on at the copies that are left",
-			fmt.Sprintf("start %s again; if they are lost for good: lockstep group recover %s, which shows what may be lost and asks", strings.Join(away, ", "), g.Name))
+			"updates are refused (503 no_primary) and linearizable reads (503 no_quorum); reads with consistency=local go on at the copies that are left",
+			fmt.Sprintf("start %s again; if they are lost for good: lockstep group recover %s --plan shows what may be lost", strings.Join(away, ", "), g.Name))
 	case HealthNoPrimary:
-		add(Critical, fmt.Sprintf("the group %s has no primary: %s", g.Name, g.Reason), "updates wait", "wait a moment: the copies elect one")
+		add(Critical, fmt.Sprintf("the group %s has no primary: %s", g.Name, g.Reason), "updates wait, or are refused (503 no_primary)",
+			fmt.Sprintf("wait a moment: the copies elect one; if there is none after half a minute: lockstep group recover %s --plan shows what can be done", g.Name))
 	case HealthHeld:
 		add(Critical, fmt.Sprintf("the group %s takes no changes", g.Name), "updates are refused (503 diverged)", g.Held)
+	}
+	if what, do := scarceCopies(g); what != "" {
+		add(Notice, what, "what is acknowledged now is lost if these are lost", do)
 	}
 	if g.Wanted != "" {
 		add(Notice, fmt.Sprintf("the policies want %s as primary of %s, and it is %s: %s", g.Wanted, g.Name, orNobody(g.Primary), g.WantedWhy), "", "")
@@ -138,6 +142,42 @@ func groupTroubles(g *GroupStatus) (out []Trouble) {
 		}
 	}
 	return out
+}
+
+// kindWitness is the kind of a member that votes and has no data: it is no copy.
+const kindWitness = "witness"
+
+// scarceCopies says that a group has fewer copies than it was made with, and no node
+// comes back with one by itself: witnesses have their places, or nothing has. Empty:
+// it is not so; a copy that is only away is told of with its node.
+func scarceCopies(g *GroupStatus) (what, do string) {
+	copies, witnesses := 0, 0
+	var away []string
+	for _, p := range g.Partitions {
+		switch {
+		case p.Kind == kindWitness:
+			witnesses++
+		case !p.Leaving:
+			if copies++; p.Status != "available" {
+				away = append(away, p.Node)
+			}
+		}
+	}
+	if g.Durability == "" || witnesses == 0 && copies >= g.Made {
+		return "", ""
+	}
+	what = fmt.Sprintf("the group %s has %s", g.Name, g.Durability)
+	if g.Made > 0 {
+		what += fmt.Sprintf(", and was made with %d", g.Made)
+	}
+	do = fmt.Sprintf("lockstep partition add %s NODE gives it a copy on another node", g.Name)
+	if len(away) > 0 {
+		do = fmt.Sprintf("start %s again; or %s", strings.Join(away, ", "), do)
+	}
+	if witnesses > 0 {
+		what += "; witnesses vote in the place of the others"
+	}
+	return what, do
 }
 
 func orNobody(name string) string {
@@ -177,15 +217,18 @@ func affected(name string, s *ClusterStatus) string {
 	var parts []string
 	for i := range s.Groups {
 		g := &s.Groups[i]
-		has, there := false, 0
+		has, there, all := false, 0, 0
 		for _, p := range g.Partitions {
 			has = has || p.Node == name
-			if p.Status == "available" {
+			if p.Kind == kindWitness {
+				continue
+			}
+			if all++; p.Status == "available" {
 				there++
 			}
 		}
 		if has {
-			parts = append(parts, fmt.Sprintf("%s (%d of %d copies are there)", g.Name, there, len(g.Partitions)))
+			parts = append(parts, fmt.Sprintf("%s (%d of %d copies are there)", g.Name, there, all))
 		}
 	}
 	if len(parts) == 0 {

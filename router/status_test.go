@@ -13,7 +13,7 @@ import (
 // what to do.
 //
 //	nodes: NAME STATUS [REASON]   a line each; then an empty line
-//	groups: NAME STATUS NODE=STATUS[+LAG]…
+//	groups: NAME STATUS NODE=STATUS[+LAG]… witness=NODE made=COPIES durability=COPIES
 func TestTroubles(t *testing.T) {
 	datadriven.RunTest(t, "testdata/troubles", func(t *testing.T, d *datadriven.TestData) string {
 		var s ClusterStatus
@@ -39,6 +39,15 @@ func TestTroubles(t *testing.T) {
 					switch name {
 					case "wanted":
 						g.Wanted, g.WantedWhy = value, "its copy lags"
+						continue
+					case "witness":
+						g.Partitions = append(g.Partitions, PartitionStatus{Node: value, Status: "available", Kind: "witness"})
+						continue
+					case "made":
+						g.Made = int(value[0] - '0')
+						continue
+					case "durability":
+						g.Durability = strings.ReplaceAll(value, "_", " ")
 						continue
 					case "unassigned":
 						g.Tasks = append(g.Tasks, TaskBrief{Task: value, Reason: "recovery", Why: "no node may hold it"})

@@ -167,12 +167,22 @@ func oneGroup(w io.Writer, doc json.RawMessage) error {
 		return fmt.Errorf("the answer is no group: %w", err)
 	}
 	t := newTable(w, "GROUP", "PRIMARY", "REVISION", "COPIES", "DURABILITY", "LABELS")
-	t.add(g.Name, g.Primary, g.Revision, len(g.Partitions), g.Durability, joinPairs(g.Labels))
+	t.add(g.Name, g.Primary, g.Revision, dataCopies(g.Partitions), g.Durability, joinPairs(g.Labels))
 	if err := t.write(w); err != nil || len(g.Partitions) == 0 {
 		return err
 	}
 	fmt.Fprintln(w)
 	return partitionTable(w, doc)
+}
+
+// dataCopies counts the copies: a witness has no data and is none.
+func dataCopies(list []client.PartitionStatus) (copies int) {
+	for _, p := range list {
+		if p.Kind != "witness" {
+			copies++
+		}
+	}
+	return copies
 }
 
 // joinPairs writes what parsePairs reads.
@@ -196,7 +206,11 @@ func groupTable(w io.Writer, doc json.RawMessage) error {
 	for _, g := range list.Groups {
 		var copies []string
 		for _, p := range g.Partitions {
-			copies = append(copies, p.Node)
+			name := p.Node
+			if p.Kind == "witness" {
+				name += " (witness)"
+			}
+			copies = append(copies, name)
 		}
 		t.add(g.Name, g.Primary, g.Revision, strings.Join(copies, ", "))
 	}

@@ -300,7 +300,7 @@ func (n *Node) groupStatus(cat *catalog, g groupRow) router.GroupStatus {
 	for _, p := range copies {
 		s.Partitions = append(s.Partitions, n.partitionStatus(cat, p, reports, primary, s.Revision))
 	}
-	s.Durability = durability(copies, have, g.copies)
+	s.Durability, s.Made = durability(copies, have, g.copies), g.copies
 	n.addHealth(cat, &s, at)
 	return s
 }

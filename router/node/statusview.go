@@ -110,6 +110,9 @@ func (n *Node) addHealth(cat *catalog, s *router.GroupStatus, at copyReport) {
 		s.Reason = fmt.Sprintf("%d of its %d copies are there; %s", there, len(s.Partitions), strings.Join(away, ", "))
 	case s.Primary == "" || primaryAway(s):
 		s.GroupHealth.Status, s.Reason = router.HealthNoPrimary, strings.Join(away, ", ")
+		if len(away) == 0 {
+			s.Reason = "its copies answer, and none of them leads"
+		}
 	case len(away) > 0:
 		s.GroupHealth.Status, s.Reason = router.HealthDegraded, strings.Join(away, ", ")
 	default:
