@@ -161,6 +161,10 @@ func (m *member) crash() {
 func TestDedicatedNodesAndLabels(t *testing.T) {
 	nodes := cluster(t, 4, 2)
 	n1 := nodes[0]
+	if status, _, text := n1.ask("PATCH", "/v1/nodes/n3", "application/json", []byte(`{"dedicated": "orders"}`)); status != 404 || !strings.Contains(text, `"code":"unknown_group"`) || !strings.Contains(text, "lockstep group create orders") {
+		t.Errorf("kept for a group that there is not: %d %s", status, text)
+	}
+	n1.must("POST", "/v1/groups", `{"name": "orders", "nodes": ["n4"]}`)
 	n1.must("PATCH", "/v1/nodes/n3", `{"dedicated": "orders", "labels": {"zone": "eu-1"}}`)
 	if d := n1.node("n3"); d.Dedicated != "orders" || d.Labels["zone"] != "eu-1" {
 		t.Errorf("n3 is %+v", d)
@@ -171,6 +175,9 @@ func TestDedicatedNodesAndLabels(t *testing.T) {
 	if status, _, text := n1.ask("PATCH", "/v1/nodes/n1", "application/json", []byte(`{"dedicated": "orders"}`)); status != 409 || !strings.Contains(text, "has a copy of group bank") {
 		t.Errorf("a node with another group is kept for one: %d %s", status, text)
 	}
+	// It stays kept for the group when that is made anew.
+	n1.must("DELETE", "/v1/groups/orders", "")
+	n1.must("PATCH", "/v1/nodes/n3", `{"dedicated": "orders"}`)
 	n1.must("POST", "/v1/groups", `{"name": "orders", "copies": 2}`)
 	if got := n1.copies("orders"); !slices.Contains(got, "n3") {
 		t.Errorf("orders is on %v", got)

@@ -132,11 +132,14 @@ func (c *Cluster) ReplaceNode(node, with string) *Refusal {
 	return c.withoutCatalog(n)
 }
 
-// Dedicate judges that a node is kept for one group.
+// Dedicate judges that a node is kept for one group, which exists.
 func (c *Cluster) Dedicate(node, group string) *Refusal {
 	n, r := c.node(node)
 	if r != nil || group == "" {
 		return r
+	}
+	if _, r := c.group(group); r != nil && n.Dedicated != group {
+		return refuse(UnknownGroup, "%s: make it first (lockstep group create %s), or see lockstep group list", r.Detail, group)
 	}
 	groups, _ := c.copiesOn(n.ID)
 	for _, g := range groups {

@@ -68,6 +68,8 @@ func TestRefusals(t *testing.T) {
 		{"remove a witness that goes", func(c *plan.Cluster) {
 			c.Groups[0].Copies[2].Witness, c.Groups[0].Copies[2].Leaving = true, true
 		}, remove("n3"), "", ""},
+		{"keep a node for a group that there is not", nil, func(c *plan.Cluster) *plan.Refusal { return c.Dedicate("n5", "nope") }, plan.UnknownGroup, "lockstep group create nope"},
+		{"keep a node for its group", nil, func(c *plan.Cluster) *plan.Refusal { return c.Dedicate("n3", "bank") }, "", ""},
 		{"remove", nil, remove("n1"), "", ""},
 		{"remove one that is away", away(1), remove("n1"), "", ""},
 		{"remove what is not there", nil, remove("n4"), plan.NotFound, "no copy"},
