@@ -43,6 +43,7 @@ type item struct {
 	line   []byte
 	id     string
 	answer *Line // set once there is a final one
+	doubt  bool  // an earlier connection broke before it was answered: it may be applied
 }
 
 // Stream sends transactions and yields their answers in the order sent. One

@@ -80,6 +80,9 @@ func (s *Stream) next() bool {
 	defer s.mu.Unlock()
 	for {
 		s.todo = s.unanswered()
+		for _, it := range s.flight {
+			it.doubt = true
+		}
 		s.flight, s.held = nil, nil
 		if s.ctx.Err() != nil || s.ended || s.err != nil || s.closing && len(s.todo) == 0 {
 			return false
@@ -298,6 +301,14 @@ func (s *Stream) accept(server string, raw []byte) (final bool, err error) {
 	s.flight = s.flight[1:]
 	s.moved = time.Now()
 	if p := l.Problem; p != nil && p.Retryable && !p.Recorded() {
+		if s.closedBeyond(p) {
+			if it.doubt {
+				p.Outcome = Unknown
+				p.Detail += " (an earlier attempt may have been applied)"
+			}
+			s.finish(it, l)
+			return true, nil
+		}
 		s.refusal = p
 		if s.o.Ordered {
 			return false, p // the stream ends with it; the next one begins with its line
@@ -307,6 +318,16 @@ func (s *Stream) accept(server string, raw []byte) (final bool, err error) {
 	}
 	s.finish(it, l)
 	return true, nil
+}
+
+// closedBeyond says whether a line met a time without updates that lasts for longer than
+// the stream waits for an answer.
+func (s *Stream) closedBeyond(p *Problem) bool {
+	var held struct {
+		Opens time.Time `json:"opens_at"`
+	}
+	return p.Code == codeHeld && p.Outcome == NotApplied &&
+		json.Unmarshal(p.Raw, &held) == nil && time.Until(held.Opens) > s.c.cfg.Timeout
 }
 
 // hold keeps a line that was refused for the moment, and lets all such lines go

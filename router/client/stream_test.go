@@ -198,6 +198,41 @@ func TestLinesRefusedForTheMomentAreSentAgain(t *testing.T) {
 	}
 }
 
+// A line that meets a time without updates longer than the stream waits is answered so,
+// and one whose earlier attempt is in doubt stays in doubt.
+func TestLinesOfAClosedGroupAreAnswered(t *testing.T) {
+	for _, broken := range []bool{false, true} {
+		connections := 0
+		closed := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			connections++
+			in := bufio.NewScanner(r.Body)
+			in.Scan()
+			if broken && connections == 1 {
+				http.NewResponseController(w).SetReadDeadline(time.Now())
+				panic(http.ErrAbortHandler)
+			}
+			w.Header().Set("Content-Type", "application/x-ndjson")
+			fmt.Fprintf(w, `{"status":503,"code":"held","outcome":"not_applied","retryable":true,"opens_at":%q}`+"\n", time.Now().Add(time.Hour).Format(time.RFC3339))
+		}))
+		defer closed.Close()
+		c := newClient(t, client.Config{Timeout: 5 * time.Second}, closed.URL)
+		s := c.Stream(t.Context(), "bank", client.StreamOptions{})
+		if err := s.Send([]byte(transfer)); err != nil {
+			t.Fatal(err)
+		}
+		s.CloseSend()
+		l, err := s.Recv()
+		want := client.NotApplied
+		if broken {
+			want = client.Unknown
+		}
+		if err != nil || l.Problem == nil || l.Problem.Code != "held" || l.Problem.Outcome != want {
+			t.Errorf("broken %v: got %+v, %v", broken, l, err)
+		}
+		s.Close()
+	}
+}
+
 // interface.md: with ordered=true the stream ends at the first refusal.
 func TestAnOrderedStreamEndsAtARefusal(t *testing.T) {
 	g := newGroup(t)
