@@ -34,6 +34,10 @@ func TestAnEmptyCopyIsNotInPlace(t *testing.T) {
 	}
 	n3.stop()
 	n2.until("n3 is away", func(g router.GroupStatus) bool { return partitionOf(g, "n3").Status == "unavailable" })
+	// Nor of one that is asked for now, of which no copy that answers has anything.
+	if status, _, text := nodes[0].ask("POST", "/v1/groups/bank/partitions?timeout=2", "application/json", []byte(`{"node": "n1"}`)); status != 504 || !strings.Contains(text, "outcome_unknown") || !strings.Contains(text, "has no primary that could let it in") {
+		t.Errorf("a copy of a group none of whose copies answers is added: %d %s", status, text)
+	}
 	status, _, text := n2.ask("POST", "/v1/groups/bank/partitions?timeout=2", "application/json", []byte(`{"node": "n2"}`))
 	if !strings.Contains(text, "outcome_unknown") {
 		t.Errorf("a copy that has nothing is said to be in place: %d %s", status, text)

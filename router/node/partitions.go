@@ -202,6 +202,10 @@ func (n *Node) AddPartition(ctx context.Context, group string, spec router.Parti
 		if p := s.Progress; p != nil {
 			detail = fmt.Sprintf("the copy has revision %d of %d", p.Revision, p.Of)
 		}
+		cat := n.catalog.Load()
+		if g, ok := cat.group(group); ok && n.reportedVoters(cat, g) == nil {
+			detail += ", and group " + group + " has no primary that could let it in: bring back nodes that are away (lockstep status), or see lockstep group recover"
+		}
 		return s, created, &router.Problem{Code: "outcome_unknown", Group: group, Detail: detail + "; it goes on, and asking again waits for its end"}
 	}
 	return s, created, nil
