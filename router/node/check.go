@@ -35,6 +35,7 @@ type guard struct {
 	// Of the members: the catalog's revision at which all was as it says, the
 	// voters' replicas, and the revision that a newcomer must have reached.
 	settled uint64
+	sealed  uint64 // version of the members after which an entry was ordered
 	voters  []uint64
 	members txlog.Membership // as they were last read
 	mark    uint64

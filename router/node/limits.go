@@ -194,6 +194,10 @@ const (
 	// tendCatalogWait bounds one round of what the system group's leader does for the
 	// cluster: a question to the group that got lost is asked anew soon.
 	tendCatalogWait = 2 * time.Second
+	// leaveLook is how long a node that was removed asks whether it still has a vote,
+	// leaveWait how long it stays where nobody answers: time to take it out.
+	leaveLook = time.Second
+	leaveWait = 5 * time.Second
 	// tendWait bounds one round of changes of a group's members.
 	tendWait = 10 * time.Second
 )

@@ -7,7 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"lockstep/engine/entry"
 	"lockstep/router/node/plan"
+	"lockstep/router/order"
 	"lockstep/txlog"
 )
 
@@ -21,6 +23,12 @@ func (n *Node) tendMembers(ctx context.Context, sys *copyOf) error {
 	members, err := sys.log.Members(ctx)
 	if err != nil {
 		return err
+	}
+	if members.Version != n.catalogSealed {
+		if err := sys.seal(ctx); err != nil {
+			return err
+		}
+		n.catalogSealed = members.Version
 	}
 	// The members are read before the catalog: who is missing there was removed.
 	if err := n.CatchUp(ctx); err != nil {
@@ -134,7 +142,7 @@ func (n *Node) tells(peer txlog.NodeID) told {
 // heed takes what the catalog has on this node.
 func (n *Node) heed(t told) {
 	if t.Removed {
-		n.fatal(n.removedError())
+		n.removedAt.CompareAndSwap(0, time.Now().UnixNano())
 	}
 	for {
 		has := n.entitled.Load()
@@ -142,6 +150,36 @@ func (n *Node) heed(t told) {
 			return
 		}
 	}
+}
+
+// leave ends this node where it was removed for good. As long as it has a vote in the
+// system group it stays for that: of two members, the other can take it out only with
+// its help. Who can't tell any more, for nobody answers, is out, or will be.
+func (n *Node) leave(ctx context.Context, sys *copyOf) (leaving bool) {
+	since := n.removedAt.Load()
+	if since == 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaveLook)
+	defer cancel()
+	members, err := sys.log.Members(ctx)
+	if m, in := members.Find(sys.log.Replica()); err == nil && in && m.Voting || err != nil && time.Since(time.Unix(0, since)) < leaveWait {
+		return true
+	}
+	n.fatal(n.removedError())
+	return true
+}
+
+// seal orders an entry that changes nothing. A member's log says of a change of members
+// that it holds only when something came after it: a last one that was killed before
+// would ask those for their votes that are gone.
+func (c *copyOf) seal(ctx context.Context) error {
+	at := c.part.Position()
+	_, err := c.order(ctx, &order.Request{Settings: &entry.Settings{Version: max(at.Settings, 1), KeyRetentionMillis: at.KeyRetentionMillis}})
+	if err != nil {
+		return fmt.Errorf("order an entry after a change of members: %w", err)
+	}
+	return nil
 }
 
 func (n *Node) removedError() error {

@@ -95,24 +95,26 @@ type Node struct {
 	checks        checkMetrics
 	pacer         *partition.Pacer
 
-	catalog  atomic.Pointer[catalog]
-	reading  sync.Mutex // held while the catalog is read anew, so that it never goes back
-	statuses statuses
-	jobs     *jobs.Runner
-	readers  atomic.Pointer[map[string]*spread.Set]
-	runner   *tasks.Runner
-	policies policies
-	recheck  chan struct{} // has one where what this node holds may have changed
-	rejudge  chan struct{} // has one where the supervisor should look at once
-	pulse    pulse
-	exports  chan struct{} // holds one for each recording being written
-	swept    atomic.Uint64 // the catalog's revision, and one, by which former replicas were last wiped
-	entitled atomic.Uint64 // the replica of the system group that the catalog has for this node
-	busy     atomic.Bool   // as leader of the system group: there is more to do soon
-	draining atomic.Bool
-	ready    chan struct{} // closed when the node is first ready
-	failed   chan error    // the first fatal error
-	failOnce sync.Once
+	catalog       atomic.Pointer[catalog]
+	reading       sync.Mutex // held while the catalog is read anew, so that it never goes back
+	statuses      statuses
+	jobs          *jobs.Runner
+	readers       atomic.Pointer[map[string]*spread.Set]
+	runner        *tasks.Runner
+	policies      policies
+	recheck       chan struct{} // has one where what this node holds may have changed
+	rejudge       chan struct{} // has one where the supervisor should look at once
+	pulse         pulse
+	exports       chan struct{} // holds one for each recording being written
+	swept         atomic.Uint64 // the catalog's revision, and one, by which former replicas were last wiped
+	entitled      atomic.Uint64 // the replica of the system group that the catalog has for this node
+	removedAt     atomic.Int64  // when this node learnt that it was removed, Unix nanoseconds; 0: it was not
+	catalogSealed uint64        // version of the system group's members after which an entry was ordered; of tendLoop alone
+	busy          atomic.Bool   // as leader of the system group: there is more to do soon
+	draining      atomic.Bool
+	ready         chan struct{} // closed when the node is first ready
+	failed        chan error    // the first fatal error
+	failOnce      sync.Once
 
 	work   sync.WaitGroup // background loops
 	ctx    context.Context

@@ -99,6 +99,22 @@ func TestNodesLeaveUnderLoad(t *testing.T) {
 	l.stop(n1)
 }
 
+// "Refused … whatever would lose the quorum": of two nodes either can go for good, and
+// the last one goes on alone, the catalog with it, though it is killed at once.
+func TestOneOfTwoNodesIsRemoved(t *testing.T) {
+	nodes := cluster(t, 2, 2)
+	n1, n2 := nodes[0], nodes[1]
+	n1.must("DELETE", "/v1/nodes/n2?force=true", "")
+	if err := n2.ends(); !errors.Is(err, node.ErrRemoved) {
+		t.Errorf("n2 ends with %v", err)
+	}
+	n1.crash()
+	n1.start()
+	<-n1.Ready()
+	n1.must("POST", "/v1/groups/bank/transactions", `{"procedure": "open", "params": {"id": "alone", "owner": "A", "balance": 1}}`)
+	n1.must("POST", "/v1/groups", `{"name": "more", "nodes": ["n1"]}`)
+}
+
 // "replaced by another in one command (node replace n2 --with n6)": one that is alive,
 // then one that is dead; and a node whose disk is lost has its name and its copies back.
 func TestReplacedNodes(t *testing.T) {

@@ -91,6 +91,9 @@ func (n *Node) isReady() bool {
 func (n *Node) reconcile(ctx context.Context, sys *copyOf) error {
 	ctx, cancel := context.WithTimeout(ctx, catalogWait)
 	defer cancel()
+	if n.leave(ctx, sys) {
+		return nil
+	}
 	if knows, err := n.knowsCatalog(ctx); err != nil || !knows {
 		return err
 	}
@@ -102,7 +105,8 @@ func (n *Node) reconcile(ctx context.Context, sys *copyOf) error {
 		return err
 	}
 	if _, removed := cat.removed[n.id]; removed {
-		n.fatal(n.removedError())
+		n.removedAt.CompareAndSwap(0, time.Now().UnixNano())
+		n.leave(ctx, sys)
 		return nil
 	}
 	n.heed(n.tells(n.id))

@@ -24,6 +24,12 @@ func (n *Node) tendGroup(c *copyOf, g *guard) (settled uint64, err error) {
 		return 0, err
 	}
 	n.noteVoters(g, members)
+	if members.Version != g.sealed {
+		if err := c.seal(ctx); err != nil {
+			return 0, err
+		}
+		g.sealed = members.Version
+	}
 	cat := n.catalog.Load()
 	if c.isIn(cat) && n.asWished(cat, c.name, &members) {
 		return cat.revision, nil
