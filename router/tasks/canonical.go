@@ -45,7 +45,7 @@ func canonical(raw []byte) ([]byte, error) {
 
 // number is a number's form by RFC 8785, where that is the same number and not longer.
 func number(text jsontext.Value) []byte {
-	if bytes.IndexAny(text, ".eE") < 0 {
+	if !bytes.ContainsAny(text, ".eE") {
 		return text
 	}
 	short := text.Clone()

@@ -21,8 +21,6 @@ type world struct {
 	since map[string]time.Duration // silent since
 }
 
-func (w *world) id(name string) uint64 { return uint64(slices.Index(w.nodes, name) + 1) }
-
 func (w *world) refresh() {
 	w.g.Free = nil
 	for i, name := range w.nodes {
