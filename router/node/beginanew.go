@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"lockstep/engine"
@@ -84,6 +85,7 @@ func (n *Node) moveToShard(ctx context.Context, g groupRow, replica uint64) erro
 // then has.
 func (n *Node) finishState(ctx context.Context, g groupRow) (index uint64, err error) {
 	old := g.origin
+	var differs atomic.Bool
 	part := partition.New(partition.Config{
 		Group: g.name,
 		Store: store.Options{
@@ -91,7 +93,7 @@ func (n *Node) finishState(ctx context.Context, g groupRow) (index uint64, err e
 			MemTableBytes: store.MinMemTableBytes,
 		},
 		Env: n.env, Log: n.cfg.Log, Fatal: n.fatal, Applied: func([]engine.Applied) {}, Pacer: n.pacer,
-		Diverged: func(partition.Finding) {},
+		Diverged: func(partition.Finding) { differs.Store(true) },
 	})
 	if _, err := part.Open(ctx.Done()); err != nil {
 		return 0, err
@@ -105,7 +107,11 @@ func (n *Node) finishState(ctx context.Context, g groupRow) (index uint64, err e
 			}
 			return part.Apply([]entry.Raw{{Index: e.Index, Cmd: slices.Clone(e.Cmd)}})
 		}); err != nil {
-			return 0, err
+			// What was applied stays applied: a long tail takes several rounds.
+			return 0, errors.Join(err, part.Flush())
+		}
+		if differs.Load() { // and passes over the rest, the incarnation too
+			return 0, fmt.Errorf("the copy of group %s that it is to be rebuilt from: %w", g.name, partition.ErrDiverged)
 		}
 		last, _, err := n.host.LogEnd(old.Shard, old.Replica)
 		if err != nil {
