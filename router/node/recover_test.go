@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,10 @@ func lost(t *testing.T, halt func(step string) bool) (nodes []*member, left *mem
 	for i := range 20 {
 		n1.must("POST", "/v1/groups/bank/transactions", fmt.Sprintf(`{"procedure": "open", "params": {"id": "a%d", "owner": "A", "balance": 100}}`, i))
 	}
+	// What a plan says of a copy that is gone is what was last heard of it.
+	n1.until("heard of what each copy has", func(g router.GroupStatus) bool {
+		return len(g.Partitions) == 3 && !slices.ContainsFunc(g.Partitions, func(p router.PartitionStatus) bool { return p.Revision < 20 })
+	})
 	var stopping sync.WaitGroup
 	for _, m := range nodes[4:] {
 		stopping.Go(m.stop)
